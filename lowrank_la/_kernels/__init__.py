@@ -1,0 +1,1 @@
+"""Compiled building blocks that more than one capability uses."""

@@ -1,0 +1,91 @@
+"""Run a compiled block kernel over a range, on one thread or on several.
+
+This is the only thread pool of the package. A block kernel is called as
+``kernel(lo, hi, b, *args)`` and must release the GIL. Which blocks there are
+never depends on the number of threads, so neither do the results.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numba
+import numpy as np
+
+_pools = {}
+
+
+def thread_count(requested=None):
+    """Threads to use: all that Numba and joblib allow, or at most `requested`.
+
+    Inside a joblib worker this is 1, so that parallel fits do not multiply.
+    """
+    if requested is not None and requested > 0:
+        return requested
+    return max(1, min(numba.config.NUMBA_NUM_THREADS, joblib.effective_n_jobs(-1)))
+
+
+def frozen(array):
+    """Read-only, C-contiguous view (a copy only where the layout demands one).
+
+    One compiled version then serves writable, read-only and memory-mapped
+    input, and a kernel that writes to its input does not compile.
+    """
+    view = np.ascontiguousarray(array).view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def _pool():
+    """Return this process's pool; a forked child starts its own."""
+    pid = os.getpid()
+    if pid not in _pools:
+        workers = max(1, (os.cpu_count() or 1) - 1)
+        _pools.setdefault(pid, ThreadPoolExecutor(workers, thread_name_prefix="lowrank_la"))
+    return _pools[pid]
+
+
+def run_blocks(kernel, n, block, args, n_threads=None):
+    """Call ``kernel(lo, hi, b, *args)`` for every block of ``range(n)``, in order.
+
+    A kernel that returns True ends the run: every earlier block is complete
+    then, later ones may or may not have been started.
+
+    Parameters
+    ----------
+    kernel : callable
+        Compiled; writes only what belongs to its block.
+    n : int
+        Length of the range.
+    block : int
+        Length of a block; a property of the problem, never of the machine.
+    args : tuple
+        Passed on to every call.
+    n_threads : int, optional
+        Threads that may take part, the caller's included; see
+        :func:`thread_count`.
+
+    """
+    n_blocks = -(-n // block)
+    pending = iter(range(n_blocks))
+    stop = []
+
+    def work():
+        for b in pending:
+            if stop or kernel(b * block, min(n, (b + 1) * block), b, *args):
+                stop.append(True)
+                return
+
+    helpers = min(thread_count(n_threads), n_blocks) - 1
+    if helpers <= 0:
+        work()
+        return
+    futures = [_pool().submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        stop.append(True)
+        # A helper that never started has nothing to do: the caller left no block.
+        started = [future for future in futures if not future.cancel()]
+        for future in started:
+            future.result()

@@ -1,0 +1,38 @@
+"""Random numbers: one generator per call, one key per fit."""
+
+import numpy as np
+
+
+def as_generator(seed=None):
+    """Turn any of NumPy's seeds into a :class:`numpy.random.Generator`.
+
+    Parameters
+    ----------
+    seed : None, int, SeedSequence, BitGenerator, Generator or RandomState
+        A ``RandomState`` lends its own bit generator, so that its stream moves on.
+
+    Returns
+    -------
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    ValueError
+        If `seed` is none of these.
+    """
+    if seed is np.random:
+        return np.random.Generator(np.random.mtrand._rand._bit_generator)
+    if isinstance(seed, np.random.RandomState):
+        return np.random.Generator(seed._bit_generator)
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"random_state={seed!r} cannot seed a generator; use None, a non-negative integer, "
+            "a numpy.random.Generator or a numpy.random.RandomState"
+        ) from error
+
+
+def draw_key(rng):
+    """Draw the 64-bit key from which kernels count their random numbers."""
+    return np.uint64(rng.integers(2**64, dtype=np.uint64))

@@ -1,0 +1,162 @@
+"""Loops of the k-medoids solvers on a GPU: the twins of `_cpu`.
+
+Sums are made with atomics, in float64, and so in no fixed order: results agree
+with the CPU's up to rounding.
+"""
+
+import numpy as np
+
+from .._support.cuda import (
+    THREADS,
+    array_module,
+    cuda,
+    cuda_kernel,
+    device_function,
+    to_device,
+    to_host,
+)
+from ._cpu import gain_of, next_best
+
+xp = array_module()
+_gain_of = device_function(gain_of)
+_next_best = device_function(next_best)
+
+_FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
+_BATCH_BYTES = 1 << 28  # of scratch at most
+
+__all__ = ["assign", "first_improving", "is_symmetric", "loss_with", "removal_loss", "swap"]
+__all__ += ["to_device", "to_host", "xp"]
+
+
+@cuda_kernel("T[:, ::1], int64[::1], T[::1], T[::1], int32[::1], int32[::1], T[:, :, ::1]")
+def _assign(rows, medoids, near, second, nearest, runner_up, table):
+    for o in range(cuda.grid(1), near.size, cuda.gridsize(1)):
+        served = spare = np.inf
+        first = other = 0
+        for slot in range(medoids.size):
+            cost = rows[medoids[slot], o]
+            table[o >> 2, slot, o & 3] = cost
+            if cost < served or (cost == served and o == medoids[slot]):
+                spare, other = served, first
+                served, first = cost, slot
+            elif cost < spare:
+                spare, other = cost, slot
+        near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
+
+
+def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
+    """Fill the state of every object and the table from scratch."""
+    grid = -(-len(near) // THREADS)
+    _assign(grid, rows, medoids, near, second, nearest, runner_up, table)
+
+
+@cuda_kernel("T[::1], T[::1], int32[::1], float64[::1], float64[::1]")
+def _removal_loss(near, second, nearest, weights, removal):
+    for o in range(cuda.grid(1), near.size, cuda.gridsize(1)):
+        extra = weights[o] * (np.float64(second[o]) - np.float64(near[o]))
+        cuda.atomic.add(removal, nearest[o], extra)
+
+
+def removal_loss(near, second, nearest, weights, removal):
+    """Loss that the removal of each medoid would cause."""
+    removal[:] = 0.0
+    _removal_loss(-(-len(near) // THREADS), near, second, nearest, weights, removal)
+
+
+@cuda_kernel(
+    "int64, T[:, ::1], T[::1], T[::1], int32[::1], float64[::1], float64[:, ::1], float64[::1]"
+)
+def _tally(lo, rows, near, second, nearest, weights, change, gains):
+    # A block of threads to a candidate; `change` holds the removal losses at the start.
+    for c in range(cuda.blockIdx.x, gains.size, cuda.gridDim.x):
+        row = rows[lo + c]
+        gain = 0.0
+        for o in range(cuda.threadIdx.x, near.size, cuda.blockDim.x):
+            cost = np.float64(row[o])
+            if not cost >= np.float64(second[o]) or cost == np.inf:
+                shared, own = _gain_of(cost, np.float64(near[o]), np.float64(second[o]))
+                gain += weights[o] * shared
+                cuda.atomic.add(change, (c, nearest[o]), weights[o] * own)
+        cuda.atomic.add(gains, c, gain)
+
+
+def first_improving(lo, hi, rows, near, second, nearest, weights, removal, threshold, n_threads):
+    """First candidate in [lo, hi) whose best swap changes the loss by less than `threshold`.
+
+    Returns
+    -------
+    candidate, slot, change : int, int, float
+        The candidate (-1 if there is none), the medoid to take out, and the
+        change of the loss; NaN if a cost in the candidate's row is not finite.
+    """
+    batch, most = _FIRST_BATCH, max(1, _BATCH_BYTES // (8 * len(removal)))
+    while lo < hi:
+        n = min(batch, most, hi - lo)
+        change, gains = xp.tile(removal, (n, 1)), xp.zeros(n)
+        _tally(n, lo, rows, near, second, nearest, weights, change, gains)
+        deltas = gains + change.min(axis=1)
+        hits = xp.flatnonzero(~(deltas >= threshold) & (weights[lo : lo + n] > 0))
+        if len(hits):
+            hit = int(hits[0])
+            return lo + hit, int(change[hit].argmin()), float(deltas[hit])
+        lo, batch = lo + n, 2 * batch
+    return -1, -1, 0.0
+
+
+@cuda_kernel(
+    "int64, int64, T[::1], T[::1], T[::1], int32[::1], int32[::1], T[:, :, ::1]",
+)
+def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
+    for o in range(cuda.grid(1), near.size, cuda.gridsize(1)):
+        cost, served, spare = row[o], near[o], second[o]
+        out, first, other = np.uint64(slot), np.uint64(nearest[o]), np.uint64(runner_up[o])
+        table[o >> 2, slot, o & 3] = cost
+        if cost < spare or first == out or other == out:
+            if first == out:
+                first, served = other, spare
+            if cost < served or (cost == served and o == candidate):
+                other, spare = first, served
+                first, served = out, cost
+            else:
+                unsure = cost >= spare
+                other, spare = out, cost
+                if unsure:
+                    other, spare = _next_best(table[o >> 2], o & 3, first, other, spare)
+            near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
+
+
+def swap(candidate, slot, rows, medoids, near, second, nearest, runner_up, weights, removal, table):
+    """Let `candidate` take the place of the medoid in `slot`; return the change of the loss."""
+    before = xp.dot(weights, near.astype(float))
+    medoids[slot] = candidate
+    row, grid = rows[candidate], -(-len(near) // THREADS)
+    _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
+    removal_loss(near, second, nearest, weights, removal)
+    return float(xp.dot(weights, near.astype(float)) - before)
+
+
+@cuda_kernel("T[:, ::1], T[::1], float64[::1], float64[::1]")
+def _loss_with(rows, near, weights, losses):
+    for j in range(cuda.blockIdx.x, losses.size, cuda.gridDim.x):
+        row = rows[j]
+        loss = 0.0
+        for o in range(cuda.threadIdx.x, near.size, cuda.blockDim.x):
+            cost = row[o]
+            if near[o] < cost:
+                cost = near[o]
+            loss += weights[o] * np.float64(cost)
+        cuda.atomic.add(losses, j, loss)
+
+
+def loss_with(rows, near, weights, n_threads):
+    """Loss after each candidate in turn has been added to the medoids."""
+    losses = xp.zeros(len(rows))
+    _loss_with(len(rows), rows, near, weights, losses)
+    return losses
+
+
+def is_symmetric(diss, tolerance):
+    """Compare the matrix with its transpose, some rows at a time."""
+    step = max(1, _BATCH_BYTES // (8 * len(diss)))
+    parts = ((diss[i : i + step], diss[:, i : i + step].T) for i in range(0, len(diss), step))
+    return all(bool(xp.allclose(a, b, rtol=tolerance, atol=0)) for a, b in parts)

@@ -1,0 +1,412 @@
+"""k-medoids on a matrix of dissimilarities: BUILD and FasterPAM.
+
+Schubert & Rousseeuw, "Fast and eager k-medoids clustering: O(k) runtime
+improvement of the PAM, CLARA, and CLARANS algorithms", Information Systems 101
+(2021).
+"""
+
+import numbers
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._support.blocks import thread_count
+from .._support.cuda import resolve_device, twin
+from .._support.random import as_generator
+from .._support.result import Result
+from .._support.validation import as_floats, check_weights, warn_not_converged
+
+_INITS = ("random", "first", "build")
+_LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
+_SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
+_PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
+_NOT_FINITE = "diss has entries that are NaN or infinite; only finite dissimilarities are allowed"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class KMedoidsResult(Result):
+    """A clustering by medoids.
+
+    Attributes
+    ----------
+    loss : float
+        Sum over all objects of the (weighted) cost to the medoid that serves
+        them, added up in float64.
+    labels : ndarray of shape (n,), int32
+        Slot of the medoid that serves each object.
+    medoids : ndarray of shape (k,), int64
+        Objects chosen as medoids, by slot.
+    n_swap : int
+        Swaps made.
+    n_iter : int
+        Passes over the candidates.
+    converged : bool
+        Whether no single swap improves the loss any more.
+    history : ndarray of shape (n_iter,)
+        The loss after each pass.
+    """
+
+    loss: float
+    labels: np.ndarray = field(repr=False)
+    medoids: np.ndarray
+    n_swap: int
+
+
+class Dissimilarities:
+    """A checked matrix of dissimilarities, on the device where it will be read.
+
+    Attributes
+    ----------
+    rows : array of shape (n, n)
+        ``rows[j, o]`` is the cost of serving object o by medoid j. C-contiguous:
+        the transpose of what was given, or that itself where it is symmetric.
+    diss : array of shape (n, n)
+        A view of `rows` that is indexed as what was given.
+    kernels : module
+        `_cpu` or `_cuda`.
+    n_threads : int
+    """
+
+    def __init__(self, diss, device=None, n_cpu=-1):
+        self.kernels = twin(__package__, resolve_device(device, diss))
+        given = check_dissimilarities(diss)
+        small = len(given) < _PARALLEL_FROM and n_cpu < 1
+        self.n_threads = 1 if small else thread_count(n_cpu)
+        if given.flags.c_contiguous:
+            self.rows = self.diss = self.kernels.to_device(given)
+            if self.kernels.is_symmetric(self.diss, _SYMMETRY_TOLERANCE[given.dtype.char]):
+                return
+        self.transpose(given)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def transpose(self, given):
+        """Give up on symmetry: a copy, except in Fortran order."""
+        self.rows = self.kernels.to_device(given.T)
+        self.diss = self.rows.T
+
+    def served(self, medoids, labels):
+        """Cost from each object to the medoid of its label, in float64."""
+        objects = self.kernels.xp.arange(len(self))
+        return self.diss[objects, medoids[labels]].astype(np.float64)
+
+
+def check_dissimilarities(diss):
+    """Return `diss` as a square float32 or float64 matrix, or raise a ValueError."""
+    diss = as_floats("diss", diss)
+    if diss.ndim == 1:
+        raise ValueError(
+            "diss has one dimension: an (n, n) matrix is needed; "
+            "scipy.spatial.distance.squareform makes one of a condensed vector"
+        )
+    if diss.ndim != 2 or diss.shape[0] != diss.shape[1]:
+        raise ValueError(f"diss has shape {diss.shape}: a square (n, n) matrix is needed")
+    if not len(diss):
+        raise ValueError("diss is empty: at least one object is needed")
+    return diss
+
+
+def check_medoids(medoids, n):
+    """Return a number of medoids, or an int64 array of distinct initial ones."""
+    if isinstance(medoids, numbers.Integral) and not isinstance(medoids, bool):
+        if not 1 <= medoids <= n:
+            raise ValueError(f"medoids={medoids}: between 1 and n={n} are possible")
+        return int(medoids)
+    given = np.asarray(medoids)
+    if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"medoids={medoids!r}: an integer, or a one-dimensional array of indices, is needed"
+        )
+    if given.min() < 0 or given.max() >= n:
+        raise ValueError(f"medoids has indices outside 0..{n - 1}")
+    if len(np.unique(given)) < len(given):
+        raise ValueError("medoids has duplicates: initial medoids must be distinct objects")
+    return given.astype(np.int64)
+
+
+def initial_medoids(costs, medoids, weights, init, rng):
+    """Resolve a number of medoids into indices; given ones are returned as they are."""
+    if isinstance(medoids, np.ndarray):
+        return medoids
+    eligible = np.flatnonzero(costs.kernels.to_host(weights) > 0)
+    if len(eligible) < medoids:
+        raise ValueError(f"sample_weight leaves {len(eligible)} objects for {medoids} medoids")
+    if init == "first":
+        return eligible[:medoids]
+    if init == "build":
+        return build(costs, medoids, weights)
+    return rng.choice(eligible, medoids, replace=False)
+
+
+def build(costs, k, weights):
+    """Greedy medoids: each is the object that lowers the loss most (BUILD)."""
+    kernels, rows, xp = costs.kernels, costs.rows, costs.kernels.xp
+    near = xp.full(len(costs), np.inf, rows.dtype)
+    medoids = np.empty(k, np.int64)
+    out = weights == 0
+    for slot in range(k):
+        losses = kernels.loss_with(rows, near, weights, costs.n_threads)
+        if not np.isfinite(float(losses.sum())):
+            raise ValueError(_NOT_FINITE)
+        losses[out] = np.inf
+        medoids[slot] = chosen = int(losses.argmin())
+        out[chosen] = True  # duplicates of a medoid gain nothing, but it is never chosen twice
+        near = xp.minimum(near, rows[chosen])
+    return medoids
+
+
+class _Clustering:
+    """Medoids, and what the search keeps about every object and every medoid."""
+
+    def __init__(self, costs, medoids, weights):
+        self.kernels, self.rows, self.n_threads = costs.kernels, costs.rows, costs.n_threads
+        kernels, rows, xp = self.kernels, self.rows, self.kernels.xp
+        n, k, self.weights = len(rows), len(medoids), weights
+        self.medoids = xp.asarray(medoids, dtype=np.int64)
+        self.near, self.second = xp.empty(n, rows.dtype), xp.empty(n, rows.dtype)
+        self.nearest, self.runner_up = xp.empty(n, np.int32), xp.empty(n, np.int32)
+        self.removal, self.table = xp.empty(k), xp.empty((-(-n // 4), k, 4), rows.dtype)
+        objects = self.near, self.second, self.nearest, self.runner_up
+        kernels.assign(rows, self.medoids, *objects, self.table, self.n_threads)
+        kernels.removal_loss(*objects[:3], weights, self.removal)
+        self.loss = float(xp.dot(weights, self.near.astype(float)))
+
+    def first_improving(self, lo, hi):
+        """First candidate in [lo, hi) that a swap should bring in, and the slot for it."""
+        candidate, slot, change = self.kernels.first_improving(
+            lo, hi, self.rows, self.near, self.second, self.nearest, self.weights, self.removal,
+            -_LEAST_GAIN * abs(self.loss), self.n_threads,
+        )  # fmt: skip
+        if not np.isfinite(change):
+            raise ValueError(_NOT_FINITE)
+        return candidate, slot
+
+    def swap(self, candidate, slot):
+        """Let a candidate take the place of the medoid in a slot."""
+        self.loss += self.kernels.swap(
+            candidate, slot, self.rows, self.medoids, self.near, self.second, self.nearest,
+            self.runner_up, self.weights, self.removal, self.table,
+        )  # fmt: skip
+
+
+def eager_swaps(clustering, max_iter, callback=None):
+    """Swap as soon as a swap improves, until a whole round has found none.
+
+    Parameters
+    ----------
+    clustering : _Clustering
+        Is improved in place.
+    max_iter : int
+        Passes over the candidates at most.
+    callback : callable, optional
+        Called with a dict after each pass; True stops.
+
+    Returns
+    -------
+    n_swap : int
+    converged : bool
+    history : list of float
+        The loss after each pass.
+    """
+    n = len(clustering.rows)
+    n_swap, history = 0, []
+    in_vain = 0  # candidates tried since the last swap
+    while in_vain < n and len(history) < max_iter:
+        lo = 0
+        while lo < n and in_vain < n:
+            hi = min(n, lo + n - in_vain)
+            candidate, slot = clustering.first_improving(lo, hi)
+            if candidate < 0:
+                in_vain, lo = in_vain + hi - lo, hi
+            else:
+                clustering.swap(candidate, slot)
+                n_swap, in_vain, lo = n_swap + 1, 1, candidate + 1
+        history.append(clustering.loss)
+        if callback and callback({"n_iter": len(history), "loss": clustering.loss}):
+            break
+    return n_swap, in_vain >= n, history
+
+
+def fasterpam(
+    diss,
+    medoids,
+    max_iter=100,
+    init="random",
+    random_state=None,
+    n_cpu=-1,
+    *,
+    sample_weight=None,
+    device=None,
+    callback=None,
+):
+    """Cluster objects around k of them with FasterPAM.
+
+    Every candidate in turn is tried against all medoids at once, and takes the
+    place of the one that it improves on most. The result is a local optimum
+    under every single swap of a medoid for another object.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n)
+        Dissimilarities: ``diss[i, j]`` is the cost of serving object i by
+        medoid j. It need not be symmetric, nor a metric. float32 and float64
+        are used as they are, other numeric types are converted to float64. A
+        matrix in Fortran order, or a symmetric one in C order, is used in
+        place (memory maps too); any other is transposed into a copy once.
+    medoids : int or array_like of shape (k,)
+        How many medoids to choose, or the initial ones as indices.
+    max_iter : int, default=100
+        Passes over the candidates at most.
+    init : {"random", "first", "build"}, default="random"
+        Initial medoids if `medoids` is a number: distinct random objects, the
+        first k objects, or those of :func:`pam_build`.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random initial medoids.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result is the same
+        for any number.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss. An object of weight
+        zero never becomes a medoid.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
+        returns True the search stops there.
+
+    Returns
+    -------
+    result : KMedoidsResult
+        With ``loss``, ``labels``, ``medoids``, ``n_iter``, ``n_swap``,
+        ``converged`` and ``history``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here; NaN or infinite
+        dissimilarities are found when they are first read.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` passes were not enough.
+
+    Notes
+    -----
+    A pass costs O(n²) for all k medoids together and reads the matrix once; a
+    few passes are enough in practice. Besides the matrix, O(n k) memory is
+    needed. Whether a C-ordered matrix is symmetric is judged from four random
+    entries of each row and of what the final loss adds up.
+
+    References
+    ----------
+    E. Schubert, P. J. Rousseeuw. Fast and eager k-medoids clustering.
+    Information Systems 101, 101804 (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import fasterpam
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> result = fasterpam(abs(x[:, None] - x), 2, random_state=0)
+    >>> sorted(result.medoids.tolist()), result.loss
+    ([1, 4], 4.0)
+    """
+    costs = Dissimilarities(diss, device, n_cpu)
+    weights = check_weights(sample_weight, len(costs), costs.kernels)
+    medoids = check_medoids(medoids, len(costs))
+    _check_options(init, max_iter)
+    medoids = initial_medoids(costs, medoids, weights, init, as_generator(random_state))
+    result = optimise(costs, medoids, weights, max_iter, callback)
+    if not result.converged and result.n_iter == max_iter:
+        warn_not_converged("fasterpam", max_iter)
+    return result
+
+
+def pam_build(diss, medoids, *, sample_weight=None, n_cpu=-1, device=None):
+    """Choose k medoids greedily: the initialisation of PAM.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n)
+        Dissimilarities, as for :func:`fasterpam`.
+    medoids : int
+        How many medoids to choose.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+
+    Returns
+    -------
+    result : KMedoidsResult
+        ``n_iter`` and ``n_swap`` are zero.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here.
+
+    Notes
+    -----
+    Costs O(n² k). With FasterPAM after it, random initial medoids are as good
+    and much faster.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import pam_build
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> pam_build(abs(x[:, None] - x), 2).medoids.tolist()
+    [2, 4]
+    """
+    costs = Dissimilarities(diss, device, n_cpu)
+    weights = check_weights(sample_weight, len(costs), costs.kernels)
+    medoids = initial_medoids(costs, check_medoids(medoids, len(costs)), weights, "build", None)
+    return optimise(costs, medoids, weights, max_iter=0)
+
+
+def optimise(costs, medoids, weights, max_iter, callback=None):
+    """FasterPAM from given medoids; the loss is that of `diss` as it was passed."""
+    if len(medoids) == 1:
+        return _single_medoid(costs, weights)
+    clustering = _Clustering(costs, medoids, weights)
+    outcome = eager_swaps(clustering, max_iter, callback)
+    result = _result(costs, weights, clustering.medoids, clustering.nearest, *outcome)
+    if np.isclose(result.loss, clustering.loss, rtol=1e-6, atol=0) or costs.rows is not costs.diss:
+        return result
+    costs.transpose(costs.diss)  # the random entries looked symmetric, those of the medoids are not
+    return optimise(costs, medoids, weights, max_iter, callback)
+
+
+def _single_medoid(costs, weights):
+    """With one medoid, the first step of BUILD is the optimum."""
+    medoids = costs.kernels.xp.asarray(build(costs, 1, weights))
+    labels = costs.kernels.xp.zeros(len(costs), np.int32)
+    result = _result(costs, weights, medoids, labels, 0, True, [])
+    return result
+
+
+def _result(costs, weights, medoids, labels, n_swap, converged, history):
+    loss = float(costs.kernels.xp.dot(weights, costs.served(medoids, labels)))
+    if not np.isfinite(loss):
+        raise ValueError(_NOT_FINITE)
+    return KMedoidsResult(
+        loss=loss,
+        labels=costs.kernels.to_host(labels),
+        medoids=costs.kernels.to_host(medoids),
+        n_iter=len(history),
+        n_swap=n_swap,
+        converged=converged,
+        history=np.array(history),
+    )
+
+
+def _check_options(init, max_iter):
+    if init not in _INITS:
+        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, _INITS))}")
+    if not isinstance(max_iter, numbers.Integral) or max_iter < 0:
+        raise ValueError(f"max_iter={max_iter!r}: a non-negative integer is needed")
