@@ -24,8 +24,8 @@ def _cuda():
     """Return the CUDA target that is installed."""
     if not SIMULATED and importlib.util.find_spec("numba_cuda_mlir"):
         return importlib.import_module("numba_cuda_mlir.cuda")
-    if not SIMULATED and not hasattr(np, "row_stack"):
-        np.row_stack = np.vstack  # numba-cuda asks for it; NumPy 2.5 dropped it
+    if not SIMULATED:
+        vars(np).setdefault("row_stack", np.vstack)  # numba-cuda needs it; NumPy 2.5 dropped it
     return importlib.import_module("numba.cuda")
 
 
@@ -102,24 +102,26 @@ class Kernel:
     signature : str
         Its argument types, with T for float32 or float64: what the arguments
         are, and what it is compiled for where there is no GPU to launch it on.
+    threads : int
+        Threads to a block.
     """
 
-    def __init__(self, function, signature):
+    def __init__(self, function, signature, threads=THREADS):
         functools.update_wrapper(self, function)
-        self.function, self.signature = function, signature
+        self.function, self.signature, self.threads = function, signature, threads
 
     @functools.cached_property
     def _compiled(self):
         return _cuda().jit(self.function)
 
     def __call__(self, n_blocks, *args):
-        """Run on at most `n_blocks` blocks of `THREADS` threads."""
-        self._compiled[max(1, min(n_blocks, _BLOCKS)), THREADS](*args)
+        """Run on at most `n_blocks` blocks of threads."""
+        self._compiled[max(1, min(n_blocks, _BLOCKS)), self.threads](*args)
 
 
-def cuda_kernel(signature):
+def cuda_kernel(signature, threads=THREADS):
     """Decorate a function as a :class:`Kernel`."""
-    return functools.partial(Kernel, signature=signature)
+    return functools.partial(Kernel, signature=signature, threads=threads)
 
 
 def device_function(function):

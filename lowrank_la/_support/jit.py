@@ -9,6 +9,7 @@ where there is no place for one.
 
 import functools
 import hashlib
+import types
 from pathlib import Path
 
 from numba import njit
@@ -65,3 +66,26 @@ def kernel(function=None, *, strict=False, **options):
     dispatcher = njit(nogil=True, error_model="numpy", fastmath=fastmath, **options)(function)
     _enable_salted_cache(dispatcher)
     return dispatcher
+
+
+def specialise(template, name, **names):
+    """Compile a kernel template with some of its global names bound to functions.
+
+    Parameters
+    ----------
+    template : callable
+        A plain function that calls names its module does not define.
+    name : str
+        Tells the specialisations of a template apart, in the cache too: a
+        closure could not be cached.
+    **names
+        Plain functions; they are compiled into the kernel.
+
+    Returns
+    -------
+    dispatcher : callable
+    """
+    bound = {key: kernel(value) for key, value in names.items()}
+    function = types.FunctionType(template.__code__, {**template.__globals__, **bound}, name)
+    function.__qualname__ = f"{template.__qualname__}.{name}"
+    return kernel(function)

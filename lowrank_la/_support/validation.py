@@ -3,11 +3,13 @@
 scikit-learn is imported where it is used: the plain functions do not load it.
 """
 
+import functools
+import os
 import warnings
 
 import numpy as np
 
-from .cuda import is_device_array
+from .cuda import array_module, is_device_array
 
 
 def as_floats(name, array):
@@ -55,3 +57,57 @@ def warn_not_converged(solver, max_iter):
         ConvergenceWarning,
         stacklevel=3,
     )
+
+
+def all_or_nothing(fit):
+    """Decorate ``fit`` so that a failure leaves the estimator as it was."""
+
+    @functools.wraps(fit)
+    def guarded(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
+
+
+def validate_rows(estimator, X, *, reset, **options):
+    """`validate_data` of scikit-learn, and the like of it for arrays on a GPU."""
+    from sklearn.utils.validation import validate_data
+
+    if not is_device_array(X):
+        return validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], **options)
+    if X.ndim != 2 or not X.size:
+        raise ValueError(f"X has shape {X.shape}: a non-empty array of two dimensions is needed")
+    if X.dtype.kind not in "fiub" or not bool(array_module().isfinite(X).all()):
+        raise ValueError("X must hold real, finite numbers")
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} "
+            f"is expecting {estimator.n_features_in_} features as input"
+        )
+    return as_floats("X", X)
+
+
+def require_memory(what, n_bytes):
+    """Refuse an array that would take more than half of the machine's memory."""
+    budget = _physical_memory() // 2
+    if n_bytes > budget:
+        raise MemoryError(
+            f"{what} would take {n_bytes / 2**30:.1f} GiB, more than half of this machine's "
+            f"memory ({budget / 2**30:.1f} GiB). Use float32, fit a sample of the rows and predict "
+            "the others, or compute the matrix yourself and pass metric='precomputed'"
+        )
+
+
+def _physical_memory():
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return 16 * 2**30

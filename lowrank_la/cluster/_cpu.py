@@ -1,13 +1,13 @@
 """Loops of the k-medoids solvers on the CPU; `_cuda` holds their twins.
 
-Throughout, what the user gave arrives frozen, and ``rows[j, o]`` is the cost of serving object o by candidate j, so
-that all that a candidate is judged by lies in one contiguous row. The state of
-the search is, per object: the costs to its nearest and second nearest medoid
-(``near``, ``second``) and the slots of these medoids (``nearest``,
+What the user gave arrives frozen. ``rows[j, o]`` is the cost of serving object
+o by candidate j, so that all that a candidate is judged by lies in one row. The
+state of the search is, per object: the costs to its nearest and second nearest
+medoid (``near``, ``second``) and the slots of these medoids (``nearest``,
 ``runner_up``); and per slot the loss that its removal would cause
 (``removal``). ``table[o // 4, i, o % 4]`` repeats the cost from o to medoid i:
 an object that loses a medoid finds all others side by side, and a new medoid
-writes whole cache lines.
+writes whole stretches of memory.
 """
 
 import numpy as np

@@ -16,11 +16,10 @@ from .._support.random import as_generator
 from .._support.result import Result
 from .._support.validation import as_floats, check_weights, warn_not_converged
 
-_INITS = ("random", "first", "build")
+INITS = ("random", "first", "build")
 _LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
 _PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
-_NOT_FINITE = "diss has entries that are NaN or infinite; only finite dissimilarities are allowed"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,10 +64,13 @@ class Dissimilarities:
     kernels : module
         `_cpu` or `_cuda`.
     n_threads : int
+    name : str
+        What the caller calls the matrix.
     """
 
-    def __init__(self, diss, device=None, n_cpu=-1):
+    def __init__(self, diss, device=None, n_cpu=-1, name="diss"):
         self.kernels = twin(__package__, resolve_device(device, diss))
+        self.name = name
         given = check_dissimilarities(diss)
         small = len(given) < _PARALLEL_FROM and n_cpu < 1
         self.n_threads = 1 if small else thread_count(n_cpu)
@@ -85,6 +87,14 @@ class Dissimilarities:
         """Give up on symmetry: a copy, except in Fortran order."""
         self.rows = self.kernels.to_device(given.T)
         self.diss = self.rows.T
+
+    def require_finite(self, total):
+        """Refuse the matrix if a sum over some of its entries is not finite."""
+        if not np.isfinite(total):
+            raise ValueError(
+                f"{self.name} has entries that are NaN or infinite; "
+                "only finite dissimilarities are allowed"
+            )
 
     def served(self, medoids, labels):
         """Cost from each object to the medoid of its label, in float64."""
@@ -147,8 +157,7 @@ def build(costs, k, weights):
     out = weights == 0
     for slot in range(k):
         losses = kernels.loss_with(rows, near, weights, costs.n_threads)
-        if not np.isfinite(float(losses.sum())):
-            raise ValueError(_NOT_FINITE)
+        costs.require_finite(float(losses.sum()))
         losses[out] = np.inf
         medoids[slot] = chosen = int(losses.argmin())
         out[chosen] = True  # duplicates of a medoid gain nothing, but it is never chosen twice
@@ -160,7 +169,8 @@ class _Clustering:
     """Medoids, and what the search keeps about every object and every medoid."""
 
     def __init__(self, costs, medoids, weights):
-        self.kernels, self.rows, self.n_threads = costs.kernels, costs.rows, costs.n_threads
+        self.costs, self.kernels = costs, costs.kernels
+        self.rows, self.n_threads = costs.rows, costs.n_threads
         kernels, rows, xp = self.kernels, self.rows, self.kernels.xp
         n, k, self.weights = len(rows), len(medoids), weights
         self.medoids = xp.asarray(medoids, dtype=np.int64)
@@ -178,8 +188,7 @@ class _Clustering:
             lo, hi, self.rows, self.near, self.second, self.nearest, self.weights, self.removal,
             -_LEAST_GAIN * abs(self.loss), self.n_threads,
         )  # fmt: skip
-        if not np.isfinite(change):
-            raise ValueError(_NOT_FINITE)
+        self.costs.require_finite(change)
         return candidate, slot
 
     def swap(self, candidate, slot):
@@ -386,14 +395,12 @@ def _single_medoid(costs, weights):
     """With one medoid, the first step of BUILD is the optimum."""
     medoids = costs.kernels.xp.asarray(build(costs, 1, weights))
     labels = costs.kernels.xp.zeros(len(costs), np.int32)
-    result = _result(costs, weights, medoids, labels, 0, True, [])
-    return result
+    return _result(costs, weights, medoids, labels, 0, True, [])
 
 
 def _result(costs, weights, medoids, labels, n_swap, converged, history):
     loss = float(costs.kernels.xp.dot(weights, costs.served(medoids, labels)))
-    if not np.isfinite(loss):
-        raise ValueError(_NOT_FINITE)
+    costs.require_finite(loss)
     return KMedoidsResult(
         loss=loss,
         labels=costs.kernels.to_host(labels),
@@ -406,7 +413,7 @@ def _result(costs, weights, medoids, labels, n_swap, converged, history):
 
 
 def _check_options(init, max_iter):
-    if init not in _INITS:
-        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, _INITS))}")
+    if init not in INITS:
+        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, INITS))}")
     if not isinstance(max_iter, numbers.Integral) or max_iter < 0:
         raise ValueError(f"max_iter={max_iter!r}: a non-negative integer is needed")
