@@ -1,0 +1,124 @@
+"""The tour, ``python -m lowrank_la``: every capability on real data, a table and pictures."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits, load_sample_images
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils import all_estimators
+
+from .cluster import KMedoids
+
+
+def _edit_distance(a, b):
+    """Levenshtein distance of two strings."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (letter != other))
+    return row[-1]
+
+
+def _timed_fit(model, X):
+    start = time.perf_counter()
+    model.fit(X)
+    return time.perf_counter() - start
+
+
+def kmedoids_digits(figure):
+    """Cluster images of digits by city-block distance: the medoids are images themselves."""
+    digits = load_digits()
+    model = KMedoids(20, metric="cityblock", random_state=0)
+    seconds = _timed_fit(model, digits.data.astype(np.float32))
+    if figure:
+        figure.set_size_inches(10, 2.6)
+    axes = figure.subplots(2, 10) if figure else np.empty(0)
+    order = np.argsort(digits.target[model.medoid_indices_])
+    for axis, i in zip(axes.flat, model.medoid_indices_[order], strict=False):
+        axis.imshow(digits.images[i], cmap="gray_r")
+        axis.set_axis_off()
+    agreement = adjusted_rand_score(digits.target, model.labels_)
+    return "digits, city-block", model, seconds, f"adjusted Rand index {agreement:.2f}"
+
+
+def kmedoids_photo(figure):
+    """Choose the colours of a photo among its own pixels; fit a sample, predict all."""
+    photo = load_sample_images().images[1].astype(np.float32) / 255
+    pixels = photo.reshape(-1, 3)
+    sample = np.random.default_rng(0).choice(len(pixels), 5000, replace=False)
+    model = KMedoids(16, random_state=0)
+    seconds = _timed_fit(model, pixels[sample])
+    painted = model.cluster_centers_[model.predict(pixels)].reshape(photo.shape)
+    axes = figure.subplots(1, 2) if figure else ()
+    for axis, image, title in zip(
+        axes, (photo, painted), (f"{len(np.unique(pixels, axis=0)):,} colours", "16 of them"),
+        strict=False,
+    ):  # fmt: skip
+        axis.imshow(image)
+        axis.set_title(title)
+        axis.set_axis_off()
+    error = np.sqrt(np.mean((painted - photo) ** 2))
+    return "pixels of a photo, Euclidean", model, seconds, f"rms error {error:.3f} of 1"
+
+
+def kmedoids_strings(figure):
+    """Cluster names by edit distance: any function of two objects will do."""
+    names = [name for name, _ in all_estimators()]
+    model = KMedoids(12, metric=_edit_distance, init="build")
+    seconds = _timed_fit(model, names)
+    sizes = np.bincount(model.labels_)
+    if figure:
+        order = np.argsort(sizes)
+        axis = figure.subplots()
+        bars = axis.barh(np.array(model.cluster_centers_)[order], sizes[order], color="0.85")
+        members = [", ".join(np.array(names)[model.labels_ == slot][:4]) for slot in order]
+        axis.bar_label(bars, members, label_type="edge", fontsize=7, padding=4)
+        axis.set(xlim=(0, 2.2 * sizes.max()), xlabel="names in the cluster")
+        axis.set_title("scikit-learn's estimators around 12 of them, by edit distance")
+        axis.spines[["top", "right"]].set_visible(False)
+    return "names, edit distance", model, seconds, f"largest cluster {sizes.max()}"
+
+
+TOUR = [kmedoids_digits, kmedoids_photo, kmedoids_strings]
+
+
+def _new_figure():
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    return Figure(figsize=(10, 5), layout="constrained", dpi=120)
+
+
+def main(arguments=None):
+    """Run the tour."""
+    parser = argparse.ArgumentParser(prog="python -m lowrank_la", description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, default=Path("lowrank_la_tour"), help="folder for pictures"
+    )
+    out = parser.parse_args(arguments).out
+    print(
+        f"{'k-medoids of':<30}{'objects':>8}{'k':>4}{'loss':>12}"
+        f"{'passes':>8}{'seconds':>9}  quality"
+    )
+    for stop in TOUR:
+        figure = _new_figure()
+        what, model, seconds, quality = stop(figure)
+        print(
+            f"{what:<30}{len(model.labels_):>8,}{model.n_clusters:>4}{model.inertia_:>12,.1f}"
+            f"{model.n_iter_:>8}{seconds:>9.2f}  {quality}"
+        )
+        if figure:
+            out.mkdir(parents=True, exist_ok=True)
+            figure.savefig(out / f"{stop.__name__}.png")
+    if figure:
+        print(f"pictures: {out.resolve()}")
+    else:
+        print("no pictures: matplotlib is not installed (the extra `plot` brings it)")
+
+
+if __name__ == "__main__":
+    main()
