@@ -1,0 +1,97 @@
+"""The benchmark machinery: what a row claims, and a small run from the command line."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def harness(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks import _harness
+
+    return _harness
+
+
+def row(harness, **fields):
+    given = {"problem": "p", "ours": "a", "peer": "b", "cpu_s": 1.0, "peer_cpu_s": 3.0}
+    return harness.Row(**given | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "met"),
+    [
+        ({}, None),
+        ({"bar": 3.0}, True),
+        ({"bar": 3.1}, False),
+        ({"bar": 2.0, "valid": False}, False),
+        ({"valid": True}, None),
+        ({"clock": "wall", "wall_s": 2.0, "peer_wall_s": 1.0, "bar": 1.0}, False),
+    ],
+)
+def test_a_bar_is_met_by_a_valid_result_that_is_fast_enough(harness, fields, met):
+    assert row(harness, **fields).met is met
+
+
+def test_nothing_beyond_the_imports_is_within_any_allowance(harness):
+    free = harness.Row.allowance("p", "a", 0.0, 0.1)
+    assert free.ratio == math.inf
+    assert free.met
+    json.dumps(free.as_dict("s"), allow_nan=False)
+
+
+def test_contestants_take_turns_after_a_warm_up(harness):
+    calls = []
+    contestants = {name: lambda name=name: calls.append(name) or name for name in "ab"}
+    timings = harness.compare(contestants, quick=True)
+    assert calls == list("ab" * 4)
+    assert [len(timings[name].cpus) for name in "ab"] == [3, 3]
+    assert timings["b"].result == "b"
+    harness.compare(contestants, once=True)
+    assert calls[8:] == ["a", "b"]
+
+
+def test_a_child_has_the_threads_that_it_is_given(harness):
+    code = "import os; print(os.environ['NUMBA_NUM_THREADS'])"
+    cpu_s, threads = harness.fresh(code, threads=2)
+    assert threads == 2
+    assert cpu_s > 0
+
+
+def test_threads_cannot_be_pinned_after_numpy_is_imported(harness):
+    pytest.importorskip("numpy")
+    with pytest.raises(RuntimeError, match="NumPy is imported already"):
+        harness.pin_threads(1)
+
+
+def test_a_missing_peer_or_file_skips_the_section(harness, tmp_path):
+    bench = harness.Bench(quick=True, data=tmp_path)
+    with pytest.raises(harness.SkipSection, match="not installed"):
+        bench.peer("no_such_package")
+    with pytest.raises(harness.SkipSection, match="absent"):
+        bench.file("no_such_file")
+
+
+def test_quick_run_from_the_command_line(tmp_path):
+    target = tmp_path / "out.json"
+    command = [
+        sys.executable, "-m", "benchmarks", "kmedoids", "--quick", "--only", "one thread",
+        "--data", str(tmp_path), "--json", str(target),
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(target.read_text())
+    assert any("mnist" in line for line in report["skipped"])  # its data are absent here
+    assert {"cpu", "cores", "blas", "load_before", "load_after"} <= report["machine"].keys()
+    if not report["rows"]:
+        pytest.skip(report["skipped"][0])  # the peer is not installed
+    for measured in report["rows"]:
+        assert measured["cpu_s"] > 0
+        assert measured["ratio"] == pytest.approx(measured["peer_cpu_s"] / measured["cpu_s"])
+        assert measured["met"] is not False

@@ -1,0 +1,62 @@
+"""Walks over what the package offers: new names are found, never listed."""
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import lowrank_la
+
+PACKAGE = Path(lowrank_la.__file__).parent
+
+
+@cache
+def _walk(module):
+    found = {}
+    for name in module.__all__:
+        value = getattr(module, name)
+        if isinstance(value, ModuleType):
+            found |= _walk(value)
+        else:
+            found[f"{module.__name__}.{name}"] = value
+    return found
+
+
+def public_objects(kind=object):
+    """Pairs of full name and public object."""
+    return [(name, value) for name, value in _walk(lowrank_la).items() if isinstance(value, kind)]
+
+
+def public_estimators():
+    from sklearn.base import BaseEstimator
+
+    return [cls for _, cls in public_objects(type) if issubclass(cls, BaseEstimator)]
+
+
+def public_functions():
+    return [value for _, value in public_objects() if inspect.isfunction(value)]
+
+
+def functions_of(first_argument):
+    """Public functions by the name of their first argument."""
+    return [
+        function
+        for function in public_functions()
+        if next(iter(inspect.signature(function).parameters)) == first_argument
+    ]
+
+
+def instance(cls):
+    """An instance that depends on no random start where it can do without."""
+    deterministic = {"init": "build", "random_state": 0}
+    offered = inspect.signature(cls).parameters
+    return cls(**{name: value for name, value in deterministic.items() if name in offered})
+
+
+def modules():
+    """All modules of the package, private ones too, but for CUDA twins and the tour."""
+    for info in pkgutil.walk_packages(lowrank_la.__path__, "lowrank_la."):
+        if not info.name.endswith(("_cuda", "__main__")):
+            yield importlib.import_module(info.name)

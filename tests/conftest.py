@@ -1,0 +1,85 @@
+"""What every test may use: profiles, seeds, data, and the CUDA simulator."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+SEEDS = os.environ.get("LOWRANK_LA_TESTS_GLOBAL_RANDOM_SEED", "0")
+
+settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile(
+    "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
+)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cuda: runs on a GPU, or else in the CUDA simulator")
+
+
+def gpu_is_usable():
+    from lowrank_la._support.cuda import resolve_device
+
+    try:
+        return not SIMULATED and resolve_device("cuda") == "cuda"
+    except RuntimeError:
+        return False
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave `cuda` tests to the simulator's own process, unless there is a GPU; skip `gpu`."""
+    wanted = [item for item in items if item.get_closest_marker("cuda")]
+    real = [item for item in items if item.get_closest_marker("gpu")]
+    if not wanted and not real:
+        return
+    usable = gpu_is_usable()
+    if not usable:
+        for item in real:
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU can be used here"))
+    if not usable and not SIMULATED:
+        config.hook.pytest_deselected(items=wanted)
+        items[:] = [item for item in items if item not in wanted]
+
+
+def seeds(text):
+    """0-99 for "all", a range for "3-7", one seed for a number."""
+    first, _, last = ("0-99" if text == "all" else text).partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def pytest_generate_tests(metafunc):
+    if "global_random_seed" in metafunc.fixturenames:
+        metafunc.parametrize("global_random_seed", seeds(SEEDS))
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """Folder of real data."""
+    folder = os.environ.get("LOWRANK_LA_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("LOWRANK_LA_DATA names no folder of real data")
+    return Path(folder)
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run code in a fresh interpreter and return what it prints; a failure shows its errors."""
+
+    def run(*arguments, path=ROOT, **environment):
+        given = {key: value for key, value in environment.items() if value is not None}
+        absent = set(environment) - set(given)
+        env = {key: value for key, value in os.environ.items() if key not in absent}
+        env |= {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1", **given}
+        done = subprocess.run(
+            [sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run

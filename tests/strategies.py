@@ -1,0 +1,48 @@
+"""Problems for hypothesis to draw.
+
+All dissimilarities are small integers: sums of them are exact in any order, so
+that ties are ties, and results can be compared to the last bit.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+def _matrix(n, most):
+    return arrays(np.int64, (n, n), elements=st.integers(0, most))
+
+
+@st.composite
+def dissimilarities(draw, min_n=1, max_n=10, kinds=("symmetric", "asymmetric", "points")):
+    """Square matrix with a zero diagonal; few distinct values give ties and duplicates."""
+    n = draw(st.integers(min_n, max_n))
+    kind = draw(st.sampled_from(kinds))
+    most = draw(st.sampled_from([1, 3, 1000]))
+    if kind == "points":
+        points = draw(arrays(np.int64, (n, 2), elements=st.integers(0, most)))
+        diss = np.abs(points[:, None] - points).sum(axis=2)
+    else:
+        diss = draw(_matrix(n, most))
+        diss = np.triu(diss) + np.triu(diss).T if kind == "symmetric" else diss
+        np.fill_diagonal(diss, 0)
+    return diss.astype(draw(dtypes))
+
+
+@st.composite
+def starts(draw, **options):
+    """Dissimilarities, and distinct initial medoids."""
+    diss = draw(dissimilarities(**options))
+    k = draw(st.integers(1, len(diss)))
+    return diss, np.array(draw(st.permutations(range(len(diss))))[:k])
+
+
+@st.composite
+def weighted_starts(draw, **options):
+    """Dissimilarities, initial medoids, and integer weights that are positive on those."""
+    diss, medoids = draw(starts(**options))
+    weights = draw(arrays(np.int64, len(diss), elements=st.integers(0, 3)))
+    weights[medoids] += weights[medoids] == 0
+    return diss, medoids, weights.astype(float)
