@@ -77,6 +77,11 @@ def _mathml(as_block):
     return visit
 
 
+def _skip_member(app, what, name, member, skip, options):
+    """Leave out what scikit-learn adds to a class for routing metadata."""
+    return skip or name.startswith("set_") and name.endswith("_request")
+
+
 def _draw_results(app, docname, source):
     if docname == "benchmarks":
         source[0] = source[0].replace("{{ results }}", readme_table.details())
@@ -87,4 +92,5 @@ def _draw_results(app, docname, source):
 def setup(app):
     """Formulas as MathML, which needs no script; tables from the measured results."""
     app.add_html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
+    app.connect("autodoc-skip-member", _skip_member)
     app.connect("source-read", _draw_results)

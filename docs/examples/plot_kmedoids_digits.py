@@ -29,7 +29,7 @@ named = y[medoids.medoid_indices_][medoids.labels_]
 print(f"{np.mean(named == y):.0%} of the images are named correctly by {medoids.n_clusters} labels")
 
 # %%
-# Above, the medoids; below, the means of k-means, each beside the medoids' order of digits.
+# Each medoid with its label, and under it the mean that is nearest to it.
 order = np.argsort(y[medoids.medoid_indices_], kind="stable")
 nearest_mean = means.transform(medoids.cluster_centers_[order]).argmin(axis=1)
 figure, axes = plt.subplots(4, 10, figsize=(8, 3.8), layout="constrained")

@@ -73,7 +73,7 @@ middles = np.cumsum(sizes) - sizes / 2
 figure, (bend, blocks) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 bend.plot(list(losses), list(losses.values()), "o-")
 bend.axvline(8, color="0.8", zorder=0)
-bend.set(xlabel="medoids", ylabel="loss: edits in all", ylim=0)
+bend.set(xlabel="medoids", ylabel="loss: edits in all", xticks=range(0, 17, 4), ylim=0)
 image = blocks.imshow(distances[np.ix_(order, order)], cmap="viridis")
 blocks.set(xticks=[], yticks=middles, yticklabels=model.cluster_centers_)
 figure.colorbar(image, label="edits", shrink=0.8)
