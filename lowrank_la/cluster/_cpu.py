@@ -21,6 +21,7 @@ xp = np
 to_device = frozen
 to_host = np.asarray
 
+LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
 _CANDIDATES = 32  # to a block of the search for a swap
 _OBJECTS = 2048  # to a block of everything else; a multiple of 4, the table's tile
 _ALONE = 16  # candidates tried on one thread before others are asked to help
@@ -29,20 +30,28 @@ _ALONE = 16  # candidates tried on one thread before others are asked to help
 @kernel
 def _assign(lo, hi, b, rows, medoids, near, second, nearest, runner_up, table):
     # (n, n) (k,) in; (n,) (n,) (n,) (n,) (n/4, k, 4) out
-    for o in range(lo, hi):
-        near[o] = second[o] = np.inf
-        nearest[o] = runner_up[o] = 0
     for slot in range(len(medoids)):
         row = rows[medoids[slot]]
         for o in range(lo, hi):
-            cost = row[o]
-            table[o >> 2, slot, o & 3] = cost
-            owner = o == medoids[slot]  # a medoid serves itself, duplicates or not
-            if cost < near[o] or (owner and cost == near[o]):
-                second[o], runner_up[o] = near[o], nearest[o]
-                near[o], nearest[o] = cost, slot
-            elif cost < second[o]:
-                second[o], runner_up[o] = cost, slot
+            table[o >> 2, slot, o & 3] = row[o]
+    for o in range(lo, hi):
+        costs, lane = table[o >> 2], o & 3
+        served = spare = np.inf
+        first = other = 0
+        for slot in range(len(medoids)):
+            cost = costs[slot, lane]
+            if cost < spare:
+                if cost < served:
+                    first, other = slot, first
+                    served, spare = cost, served
+                else:
+                    other, spare = slot, cost
+        near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
+    for slot in range(len(medoids)):
+        o = medoids[slot]
+        if lo <= o < hi and nearest[o] != slot and table[o >> 2, slot, o & 3] == near[o]:
+            second[o], runner_up[o] = near[o], nearest[o]
+            nearest[o] = slot  # a medoid serves itself, duplicates or not
 
 
 def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
@@ -104,24 +113,23 @@ def _tally(mask, start, row, near, second, nearest, weights, change):
 
 
 @kernel(strict=True)
-def _first_improving(lo, hi, b, rows, near, second, nearest, weights, removal, threshold, found):
-    # (n, n) (n,) (n,) (n,) (n,) (k,) in; found (blocks, 3) out
+def _search(lo, hi, rows, near, second, nearest, weights, removal, threshold, changes):
+    """First candidate in [lo, hi) that changes the loss by less than `threshold`, or -1."""
+    # (n, n) (n,) (n,) (n,) (n,) (k,) in; changes (5, k + 2) scratch
     n, k = np.uint64(len(near)), len(removal)
-    start_change = np.empty(k + 2)
-    start_change[:k] = removal
-    start_change[k] = 0.0
-    start_change[k + 1] = removal.min()
-    changes = np.empty((4, k + 2))
-    c0, c1, c2, c3 = changes[0], changes[1], changes[2], changes[3]
+    c0, c1, c2, c3, untouched = changes[0], changes[1], changes[2], changes[3], changes[4]
+    untouched[:k] = removal
+    untouched[k] = 0.0
+    untouched[k + 1] = removal.min()
     # Four rows abreast: as many streams from memory, and `second` is read once.
     for first in range(lo, hi, 4):
         last = hi - 1
         r0, r1 = rows[first], rows[min(first + 1, last)]
         r2, r3 = rows[min(first + 2, last)], rows[min(first + 3, last)]
-        c0[:] = start_change
-        c1[:] = start_change
-        c2[:] = start_change
-        c3[:] = start_change
+        c0[:] = untouched
+        c1[:] = untouched
+        c2[:] = untouched
+        c3[:] = untouched
         start = np.uint64(0)
         while start < n:
             m0 = below(r0, second, start, n)
@@ -141,37 +149,8 @@ def _first_improving(lo, hi, b, rows, near, second, nearest, weights, removal, t
             change = changes[lane]
             delta = change[k] + change[k + 1]
             if not delta >= threshold and weights[first + lane] > 0.0:  # NaN, too, ends it
-                found[b, 0] = first + lane
-                found[b, 1] = np.argmin(change[:k])
-                found[b, 2] = delta
-                return True
-    found[b] = -1.0
-    return False
-
-
-def first_improving(lo, hi, rows, near, second, nearest, weights, removal, threshold, n_threads):
-    """First candidate in [lo, hi) whose best swap changes the loss by less than `threshold`.
-
-    Returns
-    -------
-    candidate, slot, change : int, int, float
-        The candidate (-1 if there is none), the medoid to take out, and the
-        change of the loss; NaN if a cost in the candidate's row is not finite.
-    """
-    state = rows, near, second, nearest, weights, removal, threshold
-    # Swaps come in bursts: the next one is often found before a thread wakes up.
-    ahead = hi if n_threads == 1 else min(hi, lo + _ALONE)
-    found = np.empty((1, 3))
-    if not _first_improving(lo, ahead, 0, *state, found) and ahead < hi:
-        found = np.full((-(-(hi - ahead) // _CANDIDATES), 3), -1.0)
-
-        def block(start, stop, b):
-            return _first_improving(ahead + start, ahead + stop, b, *state, found)
-
-        run_blocks(block, hi - ahead, _CANDIDATES, (), n_threads)
-        found = found[np.argmax(found[:, 0] >= 0) :]
-    candidate, slot, change = found[0].tolist()
-    return int(candidate), int(slot), change
+                return first + lane, np.argmin(change[:k]), delta
+    return -1, -1, 0.0
 
 
 @kernel
@@ -210,11 +189,77 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
     return change
 
 
-def swap(candidate, slot, rows, medoids, near, second, nearest, runner_up, weights, removal, table):
-    """Let `candidate` take the place of the medoid in `slot`; return the change of the loss."""
-    medoids[slot] = candidate
-    state = near, second, nearest, runner_up, weights, removal, table
-    return _swap(candidate, slot, rows[candidate], *state)
+@kernel(strict=True)
+def _eager_swaps(
+    lo, in_vain, loss, patience,
+    rows, medoids, near, second, nearest, runner_up, weights, removal, table,
+):  # fmt: skip
+    n, n_swap, tried = len(near), 0, 0
+    changes = np.empty((5, len(removal) + 2))
+    while lo < n and in_vain < n and tried < patience:
+        hi = min(n, lo + min(n - in_vain, patience - tried))
+        threshold = -LEAST_GAIN * abs(loss)
+        candidate, slot, delta = _search(
+            lo, hi, rows, near, second, nearest, weights, removal, threshold, changes
+        )
+        if candidate < 0:
+            tried, in_vain, lo = tried + hi - lo, in_vain + hi - lo, hi
+        elif not np.isfinite(delta):
+            return lo, in_vain, n_swap, np.nan
+        else:
+            medoids[slot] = candidate
+            loss += _swap(
+                candidate, slot, rows[candidate],
+                near, second, nearest, runner_up, weights, removal, table,
+            )  # fmt: skip
+            n_swap, tried, in_vain, lo = n_swap + 1, 0, 1, candidate + 1
+    return lo, in_vain, n_swap, loss
+
+
+@kernel(strict=True)
+def _scout(lo, hi, b, ahead, threshold, rows, near, second, nearest, weights, removal, found):
+    # (n, n) (n,) (n,) (n,) (n,) (k,) in; found (blocks,) out
+    changes = np.empty((5, len(removal) + 2))
+    found[b], _, _ = _search(
+        ahead + lo, ahead + hi, rows, near, second, nearest, weights, removal, threshold, changes
+    )
+    return found[b] >= 0
+
+
+def eager_swaps(
+    lo, in_vain, loss,
+    rows, medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+):  # fmt: skip
+    """Go on with a pass at candidate `lo`, swapping whenever a candidate improves the loss.
+
+    Parameters
+    ----------
+    lo : int
+        Next candidate.
+    in_vain : int
+        Candidates tried since the last swap; with all of them the search is over.
+    loss : float
+
+    Returns
+    -------
+    lo, in_vain, n_swap, loss : int, int, int, float
+        Where the pass stands, not always at its end; the loss is NaN if a cost
+        that was read is not finite.
+    """
+    state = rows, medoids, near, second, nearest, runner_up, weights, removal, table
+    n = len(near)
+    # Swaps come in bursts: the next one is often found before a thread wakes up.
+    patience = n if n_threads == 1 else _ALONE
+    lo, in_vain, n_swap, loss = _eager_swaps(lo, in_vain, loss, patience, *state)
+    hi = min(n, lo + n - in_vain)
+    if lo < hi and np.isfinite(loss):
+        found = np.full(-(-(hi - lo) // _CANDIDATES), -1)
+        seen = rows, near, second, nearest, weights, removal, found
+        run_blocks(_scout, hi - lo, _CANDIDATES, (lo, -LEAST_GAIN * abs(loss), *seen), n_threads)
+        hits = found[found >= 0]
+        reached = int(hits[0]) if len(hits) else hi
+        lo, in_vain = reached, in_vain + reached - lo
+    return lo, in_vain, n_swap, loss
 
 
 @kernel(strict=True)
@@ -243,16 +288,15 @@ def loss_with(rows, near, weights, n_threads):
 def _is_symmetric(diss, tolerance):
     n, half, low = np.uint64(len(diss)), np.uint64(32), np.uint64(0xFFFFFFFF)
     for i in range(n):
-        for draw in range(np.uint64(2)):
-            bits = random_bits(np.uint64(0), i, draw)
-            for word in (bits & low, bits >> half):
-                j = (word * n) >> half
-                one, other = diss[i, j], diss[j, i]
-                if abs(one - other) > tolerance * max(abs(one), abs(other)):
-                    return False
+        bits = random_bits(np.uint64(0), i, np.uint64(0))
+        for word in (bits & low, bits >> half):
+            j = (word * n) >> half
+            one, other = diss[i, j], diss[j, i]
+            if abs(one - other) > tolerance * max(abs(one), abs(other)):
+                return False
     return True
 
 
 def is_symmetric(diss, tolerance):
-    """Compare four random entries of every row with their mirror images."""
+    """Compare two random entries of every row with their mirror images."""
     return _is_symmetric(diss, tolerance)

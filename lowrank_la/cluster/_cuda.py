@@ -15,7 +15,7 @@ from .._support.cuda import (
     to_device,
     to_host,
 )
-from ._cpu import gain_of, next_best
+from ._cpu import LEAST_GAIN, gain_of, next_best
 
 xp = array_module()
 _gain_of = device_function(gain_of)
@@ -24,7 +24,7 @@ _next_best = device_function(next_best)
 _FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
 _BATCH_BYTES = 1 << 28  # of scratch at most
 
-__all__ = ["assign", "first_improving", "is_symmetric", "loss_with", "removal_loss", "swap"]
+__all__ = ["assign", "eager_swaps", "is_symmetric", "loss_with", "removal_loss"]
 __all__ += ["to_device", "to_host", "xp"]
 
 
@@ -80,15 +80,8 @@ def _tally(lo, rows, near, second, nearest, weights, change, gains):
         cuda.atomic.add(gains, c, gain)
 
 
-def first_improving(lo, hi, rows, near, second, nearest, weights, removal, threshold, n_threads):
-    """First candidate in [lo, hi) whose best swap changes the loss by less than `threshold`.
-
-    Returns
-    -------
-    candidate, slot, change : int, int, float
-        The candidate (-1 if there is none), the medoid to take out, and the
-        change of the loss; NaN if a cost in the candidate's row is not finite.
-    """
+def _first_improving(lo, hi, rows, near, second, nearest, weights, removal, threshold):
+    """First candidate in [lo, hi) that changes the loss by less than `threshold`, or -1."""
     batch, most = _FIRST_BATCH, max(1, _BATCH_BYTES // (8 * len(removal)))
     while lo < hi:
         n = min(batch, most, hi - lo)
@@ -125,14 +118,25 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
             near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
 
 
-def swap(candidate, slot, rows, medoids, near, second, nearest, runner_up, weights, removal, table):
-    """Let `candidate` take the place of the medoid in `slot`; return the change of the loss."""
-    before = xp.dot(weights, near.astype(float))
+def eager_swaps(
+    lo, in_vain, loss,
+    rows, medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+):  # fmt: skip
+    """Go on with a pass at candidate `lo` until a swap has been made; see the twin in `_cpu`."""
+    n = len(near)
+    hi = min(n, lo + n - in_vain)
+    candidate, slot, delta = _first_improving(
+        lo, hi, rows, near, second, nearest, weights, removal, -LEAST_GAIN * abs(loss)
+    )
+    if candidate < 0:
+        return hi, in_vain + hi - lo, 0, loss
+    if not np.isfinite(delta):
+        return lo, in_vain, 0, np.nan
     medoids[slot] = candidate
-    row, grid = rows[candidate], -(-len(near) // THREADS)
+    grid, row = -(-n // THREADS), rows[candidate]
     _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
     removal_loss(near, second, nearest, weights, removal)
-    return float(xp.dot(weights, near.astype(float)) - before)
+    return candidate + 1, 1, 1, float(xp.dot(weights, near.astype(np.float64)))
 
 
 @cuda_kernel("T[:, ::1], T[::1], float64[::1], float64[::1]")

@@ -17,7 +17,6 @@ from .._support.result import Result
 from .._support.validation import as_floats, check_weights, warn_not_converged
 
 INITS = ("random", "first", "build")
-_LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
 _PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
 
@@ -182,21 +181,14 @@ class _Clustering:
         kernels.removal_loss(*objects[:3], weights, self.removal)
         self.loss = float(xp.dot(weights, self.near.astype(float)))
 
-    def first_improving(self, lo, hi):
-        """First candidate in [lo, hi) that a swap should bring in, and the slot for it."""
-        candidate, slot, change = self.kernels.first_improving(
-            lo, hi, self.rows, self.near, self.second, self.nearest, self.weights, self.removal,
-            -_LEAST_GAIN * abs(self.loss), self.n_threads,
+    def go_on(self, lo, in_vain):
+        """Swap eagerly from candidate `lo` on; return where the pass stands, and the swaps."""
+        lo, in_vain, n_swap, self.loss = self.kernels.eager_swaps(
+            lo, in_vain, self.loss, self.rows, self.medoids, self.near, self.second, self.nearest,
+            self.runner_up, self.weights, self.removal, self.table, self.n_threads,
         )  # fmt: skip
-        self.costs.require_finite(change)
-        return candidate, slot
-
-    def swap(self, candidate, slot):
-        """Let a candidate take the place of the medoid in a slot."""
-        self.loss += self.kernels.swap(
-            candidate, slot, self.rows, self.medoids, self.near, self.second, self.nearest,
-            self.runner_up, self.weights, self.removal, self.table,
-        )  # fmt: skip
+        self.costs.require_finite(self.loss)
+        return lo, in_vain, n_swap
 
 
 def eager_swaps(clustering, max_iter, callback=None):
@@ -224,13 +216,8 @@ def eager_swaps(clustering, max_iter, callback=None):
     while in_vain < n and len(history) < max_iter:
         lo = 0
         while lo < n and in_vain < n:
-            hi = min(n, lo + n - in_vain)
-            candidate, slot = clustering.first_improving(lo, hi)
-            if candidate < 0:
-                in_vain, lo = in_vain + hi - lo, hi
-            else:
-                clustering.swap(candidate, slot)
-                n_swap, in_vain, lo = n_swap + 1, 1, candidate + 1
+            lo, in_vain, swaps = clustering.go_on(lo, in_vain)
+            n_swap += swaps
         history.append(clustering.loss)
         if callback and callback({"n_iter": len(history), "loss": clustering.loss}):
             break
@@ -305,7 +292,7 @@ def fasterpam(
     -----
     A pass costs O(n²) for all k medoids together and reads the matrix once; a
     few passes are enough in practice. Besides the matrix, O(n k) memory is
-    needed. Whether a C-ordered matrix is symmetric is judged from four random
+    needed. Whether a C-ordered matrix is symmetric is judged from two random
     entries of each row and of what the final loss adds up.
 
     References
