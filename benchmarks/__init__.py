@@ -1,0 +1,1 @@
+"""Benchmarks against other packages; run ``python -m benchmarks --help``."""
