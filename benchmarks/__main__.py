@@ -23,7 +23,8 @@ judges no bar that was set for a larger one. It and ``--only`` write only what
         ours, peer               str: what was compared with what
         cpu_s, wall_s            seconds of ours: CPU time and wall time
         peer_cpu_s, peer_wall_s  seconds of the peer; or the seconds allowed
-        peak_mb, peer_peak_mb    memory taken during the call, beyond what was held before; or null
+        peak_mb, peer_peak_mb    most memory taken during a call (the warm-up, which
+                                 compiles, included) beyond what was held before; or null
         clock                    "cpu" or "wall": which of the two the ratio is of
         measure                  str: what quality is ("loss", ...)
         quality, peer_quality    float or null
