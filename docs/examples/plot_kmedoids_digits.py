@@ -23,8 +23,8 @@ means = KMeans(n_clusters=20, n_init=10, random_state=0).fit(X)
 print(f"loss {medoids.inertia_:.0f} after {medoids.n_iter_} passes")
 
 # %%
-# Every medoid has a row number, hence a label. Calling all images of a cluster by the label of their
-# medoid asks an expert for 20 labels instead of 1797.
+# Every medoid has a row number, hence a label. Calling all images of a cluster by the label of
+# their medoid asks an expert for 20 labels instead of 1797.
 named = y[medoids.medoid_indices_][medoids.labels_]
 print(f"{np.mean(named == y):.0%} of the images are named correctly by {medoids.n_clusters} labels")
 

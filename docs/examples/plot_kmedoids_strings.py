@@ -11,7 +11,7 @@ import numpy as np
 
 from lowrank_la.cluster import KMedoids, pairwise_distances
 
-MEANT = ["receive", "definitely", "separate", "necessary", "rhythm", "weird", "embarrass", "calendar"]
+MEANT = ["receive", "definitely", "separate", "necessary", "rhythm", "weird", "calendar"]
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 rng = np.random.default_rng(0)
 
@@ -57,7 +57,7 @@ losses = {
     for k in range(1, 17)
 }
 
-model = KMedoids(n_clusters=8, metric=edits, n_init=20, random_state=0).fit(words)
+model = KMedoids(n_clusters=7, metric=edits, n_init=20, random_state=0).fit(words)
 print("medoids:", ", ".join(sorted(model.cluster_centers_)))
 
 # %%
@@ -66,13 +66,13 @@ for word in ["recieve", "definately", "seperate", "neccessary", "rythm", "wierd"
     print(f"{word:>12} -> {model.cluster_centers_[model.predict([word])[0]]}")
 
 # %%
-# Left: the loss bends at eight medoids. Right: the distances, sorted by cluster.
+# Left: the loss bends at seven medoids. Right: the distances, sorted by cluster.
 order = np.argsort(model.labels_, kind="stable")
 sizes = np.bincount(model.labels_)
 middles = np.cumsum(sizes) - sizes / 2
 figure, (bend, blocks) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 bend.plot(list(losses), list(losses.values()), "o-")
-bend.axvline(8, color="0.8", zorder=0)
+bend.axvline(7, color="0.8", zorder=0)
 bend.set(xlabel="medoids", ylabel="loss: edits in all", xticks=range(0, 17, 4), ylim=0)
 image = blocks.imshow(distances[np.ix_(order, order)], cmap="viridis")
 blocks.set(xticks=[], yticks=middles, yticklabels=model.cluster_centers_)
