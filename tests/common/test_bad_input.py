@@ -1,0 +1,389 @@
+"""Whatever is passed: a right answer, or an error that names the argument; input untouched."""
+
+import inspect
+import pickle
+import re
+from functools import partial
+
+import numba
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from tests.common.api import functions_of, instance, modules, public_estimators, public_functions
+from tests.layouts import dense_forms, sparse_forms
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(-50, 50, (60, 4)).astype(np.float64)
+DISS = np.abs(X[:, None] - X).sum(axis=2)
+ERRORS = (ValueError, TypeError)
+
+ESTIMATORS = [instance(cls) for cls in public_estimators()]
+SOLVERS = functions_of("diss")  # (diss, medoids, ...)
+DISTANCES = functions_of("X")  # (X, Y=None, ...)
+
+
+def test_every_function_belongs_to_a_family_below():
+    assert {*SOLVERS, *DISTANCES} == set(public_functions())
+
+
+def name_of(value):
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def assert_named(error, *names):
+    assert re.search("|".join(rf"\b{name}\b" for name in names), str(error.value)), error.value
+
+
+def fitted_names(estimator):
+    return [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]
+
+
+def refused(call, argument, *names):
+    """The call raises an error that names the argument, which keeps its bits."""
+    kept = pickle.dumps(argument)
+    with pytest.raises(ERRORS) as error:
+        call(argument)
+    assert_named(error, *names)
+    assert pickle.dumps(argument) == kept
+
+
+def with_entry(array, value):
+    array = array.copy()
+    array[3, 1] = value
+    return array
+
+
+# Matrices that are none
+
+NOT_REAL = {
+    "complex": lambda a: a + 1j,
+    "words": lambda a: np.full(a.shape, "word"),
+    "objects": lambda a: np.full(a.shape, object()),
+    "nothing": lambda a: None,
+    "a number": lambda a: 1.0,
+}
+NOT_FINITE = {
+    "NaN": lambda a: with_entry(a, np.nan),
+    "infinite": lambda a: with_entry(a, np.inf),
+    "minus infinity": lambda a: with_entry(a, -np.inf),
+    "all NaN": lambda a: np.full_like(a, np.nan),
+    "float32 NaN": lambda a: with_entry(a.astype(np.float32), np.nan),
+}
+NO_MATRIX = {
+    "empty": lambda a: a[:0, :0],
+    "no rows": lambda a: a[:0],
+    "no columns": lambda a: a[:, :0],
+    "one dimension": lambda a: a[0],
+    "three dimensions": lambda a: a[None],
+    "ragged": lambda a: [[1.0], [1.0, 2.0]],
+    "empty list": lambda a: [],
+}
+BAD = NOT_REAL | NOT_FINITE | NO_MATRIX
+# scikit-learn's messages on data speak of an array, or of what cannot be a float.
+DATA = ("X", "array", "[Cc]omplex", "float", "NoneType")
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_estimators_refuse(estimator, bad):
+    estimator = clone(estimator)
+    refused(estimator.fit, BAD[bad](X), *DATA)
+    assert not fitted_names(estimator)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_fitted_estimators_refuse(estimator, bad):
+    estimator = clone(estimator).fit(X)
+    before = pickle.dumps(estimator)
+    for method in ("predict", "transform", "score", "fit"):
+        if hasattr(estimator, method):
+            refused(getattr(estimator, method), BAD[bad](X), *DATA)
+            assert pickle.dumps(estimator) == before, "a failure changed the fitted estimator"
+
+
+@pytest.mark.parametrize("bad", [*BAD, "not square", "sparse", "text", "dates"])
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_solvers_refuse(solve, bad):
+    cases = BAD | {
+        "not square": lambda a: a[:-1],
+        "sparse": sparse.csr_array,
+        "text": lambda a: a.astype(str),
+        "dates": lambda a: a.astype("datetime64[s]"),
+    }
+    refused(partial(solve, medoids=3), cases[bad](DISS), "diss")
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("metric", ["cityblock", "euclidean", "cosine"])
+@pytest.mark.parametrize("distances", DISTANCES, ids=name_of)
+def test_distances_refuse(distances, metric, bad):
+    refused(partial(distances, metric=metric), BAD[bad](X), *DATA)
+    refused(partial(distances, X, metric=metric), BAD[bad](X) if bad != "nothing" else "Y",
+            "Y", *DATA)  # fmt: skip
+
+
+@pytest.mark.parametrize("distances", DISTANCES, ids=name_of)
+def test_distances_need_as_many_features(distances):
+    for metric in ("cityblock", "euclidean"):
+        refused(partial(distances, X, metric=metric), X[:, :3], "Y", "dimension")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_solvers_find_every_entry_that_is_not_finite(solve, dtype, order, value):
+    for i, j, k in [(0, 0, 1), (0, 5, 2), (5, 0, 2), (4, 4, 3), (2, 1, 6), (3, 3, 6), (1, 4, 1)]:
+        diss = DISS[:6, :6].astype(dtype, order=order)
+        diss[i, j] = value
+        refused(partial(solve, medoids=k), diss, "diss")
+
+
+# Other arguments
+
+BAD_WEIGHTS = {
+    "too few": np.ones(59),
+    "too many dimensions": np.ones((60, 1)),
+    "negative": np.r_[-1.0, np.ones(59)],
+    "NaN": np.r_[np.nan, np.ones(59)],
+    "infinite": np.r_[np.inf, np.ones(59)],
+    "all zero": np.zeros(60),
+    "text": np.full(60, "a"),
+    "complex": np.full(60, 1j),
+    "a word": "word",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_WEIGHTS)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_estimators_refuse_weights(estimator, bad):
+    if not has_fit_parameter(estimator, "sample_weight"):
+        return
+    estimator = clone(estimator)
+    weights = BAD_WEIGHTS[bad]
+    refused(lambda weights: estimator.fit(X, sample_weight=weights), weights, "sample_weight")
+    assert not fitted_names(estimator)
+
+
+@pytest.mark.parametrize("bad", BAD_WEIGHTS)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_scores_refuse_weights(estimator, bad):
+    if "sample_weight" not in inspect.signature(getattr(estimator, "score", len)).parameters:
+        return
+    score = clone(estimator).fit(X).score
+    weights = BAD_WEIGHTS[bad]
+    refused(lambda weights: score(X, sample_weight=weights), weights, "sample_weight")
+
+
+@pytest.mark.parametrize("bad", BAD_WEIGHTS)
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_solvers_refuse_weights(solve, bad):
+    weights = BAD_WEIGHTS[bad]
+    refused(lambda weights: solve(DISS, 3, sample_weight=weights), weights, "sample_weight")
+
+
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_more_medoids_than_positive_weights(solve):
+    weights = np.r_[np.ones(4), np.zeros(56)]
+    assert sorted(solve(DISS, 4, sample_weight=weights).medoids) == [0, 1, 2, 3]
+    refused(lambda weights: solve(DISS, 5, sample_weight=weights), weights, "sample_weight")
+
+
+BAD_MEDOIDS = [
+    0, -1, 61, 2.5, 3.0, True, "three", None, np.nan, [], [0, 0], [-1, 0], [0, 60], [0.0, 1.0],
+    [[0, 1]], [True, False], ["a"], [np.nan, 1], [0, None],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("medoids", BAD_MEDOIDS, ids=str)
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_solvers_refuse_medoids(solve, medoids):
+    refused(partial(solve, DISS), medoids, "medoids")
+
+
+def optional(function):
+    return [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+        if name not in ("Y", "callback")  # data, tested above; and Python tells what is no function
+    ]
+
+
+OPTIONS = [
+    pytest.param(function, first, name, id=f"{function.__name__}-{name}")
+    for functions, first in ((SOLVERS, (DISS, 3)), (DISTANCES, (X,)))
+    for function in functions
+    for name in optional(function)
+]
+
+
+@pytest.mark.parametrize("value", [object(), "nonsense", -7.5], ids=name_of)
+@pytest.mark.parametrize(("function", "arguments", "name"), OPTIONS)
+def test_functions_refuse_nonsense(function, arguments, name, value):
+    with pytest.raises(ERRORS) as error:
+        function(*arguments, **{name: value})
+    assert_named(error, name)
+
+
+@pytest.mark.parametrize("value", [object(), -7.5], ids=name_of)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_estimators_refuse_nonsense(estimator, value):
+    for name in estimator.get_params():
+        refused(clone(estimator).set_params(**{name: value}).fit, X, name)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_estimators_refuse_counts_of_nothing(estimator):
+    for name in estimator.get_params():
+        if name.startswith(("n_", "max_")):
+            for value in (0, -1, 1.5, "1"):
+                refused(clone(estimator).set_params(**{name: value}).fit, X, name)
+
+
+# Matrices that are unusual, and fine
+
+
+def fit_bits(estimator, data):
+    fitted = clone(estimator).fit(data)
+    bits = {name: getattr(fitted, name) for name in fitted_names(fitted)}
+    return {
+        name: (value.toarray() if sparse.issparse(value) else np.asarray(value)).tobytes()
+        for name, value in bits.items()
+    }
+
+
+def native_or_double(forms):
+    """Without foreign float32, which scikit-learn's validation turns into float64."""
+    return [(name, form) for name, form in forms.items() if form.dtype != np.dtype(">f4")]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_layout_does_not_matter_to_estimators(estimator, dtype, tmp_path):
+    data = X.astype(dtype)
+    expected = fit_bits(estimator, data)
+    for name, form in native_or_double(dense_forms(data, tmp_path)):
+        kept = pickle.dumps(form)
+        assert fit_bits(estimator, form) == expected, name
+        assert pickle.dumps(form) == kept, name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_sparse_layout_does_not_matter_to_estimators(estimator):
+    if not estimator.__sklearn_tags__().input_tags.sparse:
+        return
+    data = X * (RNG.random(X.shape) < 0.5)
+    forms = sparse_forms(data)
+    expected = fit_bits(estimator, forms["csr array"])
+    for name, form in forms.items():
+        kept = pickle.dumps(form)
+        assert fit_bits(estimator, form) == expected, name
+        assert pickle.dumps(form) == kept, name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "int64", "longdouble", "bool"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_other_numbers_are_converted(estimator, dtype):
+    data = X.astype(dtype)
+    assert fit_bits(estimator, data) == fit_bits(estimator, data.astype(np.float64))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", ["cityblock", "euclidean", "cosine"])
+@pytest.mark.parametrize("distances", DISTANCES, ids=name_of)
+def test_layout_does_not_matter_to_distances(distances, metric, dtype, tmp_path):
+    data = X.astype(dtype)
+    expected = distances(data, data[:7], metric=metric)
+    assert expected.dtype == dtype
+    for name, form in native_or_double(dense_forms(data, tmp_path)):
+        found = distances(form, form[:7], metric=metric)
+        assert found.dtype == dtype, name
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_layout_does_not_matter_to_solvers(solve, symmetric, dtype, tmp_path):
+    diss = (DISS if symmetric else DISS + RNG.integers(0, 9, DISS.shape)).astype(dtype)
+    expected = solve(diss, [3, 1, 4] if solve.__name__ == "fasterpam" else 3)
+    for name, form in dense_forms(diss, tmp_path).items():
+        kept = pickle.dumps(form)
+        found = solve(form, [3, 1, 4] if solve.__name__ == "fasterpam" else 3)
+        np.testing.assert_array_equal(found.medoids, expected.medoids, err_msg=name)
+        np.testing.assert_array_equal(found.labels, expected.labels, err_msg=name)
+        assert found.loss == expected.loss, name
+        assert pickle.dumps(form) == kept, name
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the JIT is off")
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_no_layout_compiles_a_kernel_twice(estimator, tmp_path):
+    def compiled():
+        return {
+            f"{module.__name__}.{name}": len(value.signatures)
+            for module in modules()
+            for name, value in vars(module).items()
+            if isinstance(value, numba.core.registry.CPUDispatcher)
+        }
+
+    clone(estimator).fit(X)
+    before = compiled()
+    assert sum(before.values()) > 3
+    for form in dense_forms(X, tmp_path).values():
+        clone(estimator).fit(form)
+    assert compiled() == before
+
+
+EXTREME = {
+    "one column": X[:, :1],
+    "one repeated row": np.tile(X[:1], (30, 1)),
+    "all zero": np.zeros((30, 3)),
+    "rank one": np.outer(np.arange(30.0), [1, 2, 3]),
+    "huge": X * 1e300,
+    "tiny": X * 1e-300,
+    "subnormal": X * 1e-310,
+    "as many rows as clusters": X[:8],
+    "more columns than rows": X[:12].T.repeat(3, axis=0),
+    "one outlier": np.r_[X, [[1e12] * 4]],
+}
+
+
+@pytest.mark.parametrize("case", EXTREME)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_extreme_data_give_finite_results(estimator, case):
+    data = EXTREME[case]
+    kept = data.copy()
+    try:
+        fitted = clone(estimator).fit(data)
+    except ERRORS as error:
+        assert re.search(r"\bX\b", str(error))
+    else:
+        for name in fitted_names(fitted):
+            value = np.asarray(getattr(fitted, name))
+            assert value.dtype.kind != "f" or np.isfinite(value).all(), name
+    np.testing.assert_array_equal(data, kept)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_one_sample_is_enough_or_too_few(estimator):
+    with pytest.raises(ValueError, match="sample"):
+        clone(estimator).fit(X[:1])
+
+
+@pytest.mark.parametrize("case", [*EXTREME, "1x1"])
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_extreme_dissimilarities(solve, case):
+    scale = {"huge": 1e300, "tiny": 1e-300, "subnormal": 1e-320}.get(case, 1.0)
+    data = X[:1] if case == "1x1" else EXTREME[case] / scale
+    diss = np.abs(data[:, None] - data).sum(axis=2) * scale
+    result = solve(diss, min(4, len(diss)))
+    assert len(np.unique(result.medoids)) == min(4, len(diss))
+    served = diss[np.arange(len(diss)), result.medoids[result.labels]]
+    np.testing.assert_array_equal(served, diss[:, result.medoids].min(axis=1))
+    assert result.loss == pytest.approx(served.sum(), rel=1e-12, abs=0)
