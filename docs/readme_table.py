@@ -126,9 +126,10 @@ def main(arguments=None):
     if not tail:
         sys.exit(f"README.md lacks the lines {BEGIN} and {END}")
     wanted = f"{head}{BEGIN}\n{summary()}\n{END}{tail}"
-    if options.check:
-        sys.exit("README.md is out of date: run python docs/readme_table.py" * (text != wanted))
-    README.write_text(wanted, "utf-8")
+    if not options.check:
+        README.write_text(wanted, "utf-8")
+    elif text != wanted:
+        sys.exit("README.md is out of date: run python docs/readme_table.py")
 
 
 if __name__ == "__main__":
