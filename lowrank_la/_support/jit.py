@@ -63,7 +63,8 @@ def kernel(function=None, *, strict=False, **options):
     if function is None:
         return functools.partial(kernel, strict=strict, **options)
     fastmath = False if strict else FASTMATH
-    dispatcher = njit(nogil=True, error_model="numpy", fastmath=fastmath, **options)(function)
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}
+    dispatcher = njit(fastmath=fastmath, **options)(function)
     _enable_salted_cache(dispatcher)
     return dispatcher
 

@@ -27,6 +27,37 @@ _OBJECTS = 2048  # to a block of everything else; a multiple of 4, the table's t
 _ALONE = 16  # candidates tried on one thread before others are asked to help
 
 
+def least(costs, lane, besides):
+    """Medoid of least cost in a column of a tile, besides one (or none: k), and the cost."""
+    # Four partial minima and then a search: a branch for each new minimum would
+    # be mispredicted, and waits for memory each time.
+    k, one = np.uint64(len(costs)), np.uint64(1)
+    kept = costs[min(besides, k - one), lane]
+    if besides < k:
+        costs[besides, lane] = np.inf
+    a = b = c = d = costs[np.uint64(0), lane]
+    i = one
+    while i + np.uint64(3) < k:
+        a = min(a, costs[i, lane])
+        b = min(b, costs[i + np.uint64(1), lane])
+        c = min(c, costs[i + np.uint64(2), lane])
+        d = min(d, costs[i + np.uint64(3), lane])
+        i += np.uint64(4)
+    while i < k:
+        a = min(a, costs[i, lane])
+        i += one
+    cost = min(min(a, b), min(c, d))
+    slot = np.uint64(0)
+    while slot + one < k and costs[slot, lane] != cost:
+        slot += one
+    if besides < k:
+        costs[besides, lane] = kept
+    return slot, cost
+
+
+_least = kernel(least)
+
+
 @kernel
 def _assign(lo, hi, b, rows, medoids, near, second, nearest, runner_up, table):
     # (n, n) (k,) in; (n,) (n,) (n,) (n,) (n/4, k, 4) out
@@ -35,17 +66,9 @@ def _assign(lo, hi, b, rows, medoids, near, second, nearest, runner_up, table):
         for o in range(lo, hi):
             table[o >> 2, slot, o & 3] = row[o]
     for o in range(lo, hi):
-        costs, lane = table[o >> 2], o & 3
-        served = spare = np.inf
-        first = other = 0
-        for slot in range(len(medoids)):
-            cost = costs[slot, lane]
-            if cost < spare:
-                if cost < served:
-                    first, other = slot, first
-                    served, spare = cost, served
-                else:
-                    other, spare = slot, cost
+        costs, lane = table[o >> 2], np.uint64(o & 3)
+        first, served = _least(costs, lane, np.uint64(len(medoids)))
+        other, spare = _least(costs, lane, first)
         near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
     for slot in range(len(medoids)):
         o = medoids[slot]
@@ -64,7 +87,8 @@ def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
 def removal_loss(near, second, nearest, weights, removal):
     """Loss that the removal of each medoid would cause."""
     # (n,) (n,) (n,) (n,) in; (k,) out
-    removal[:] = 0.0
+    for i in range(len(removal)):
+        removal[i] = 0.0
     for o in range(len(near)):
         removal[nearest[o]] += weights[o] * (np.float64(second[o]) - np.float64(near[o]))
 
@@ -75,17 +99,7 @@ def gain_of(cost, served, spare):
     return min(cost - served, 0.0) + (cost - cost), max(cost, served) - spare
 
 
-def next_best(costs, lane, first, other, spare):
-    """Second nearest medoid, given the nearest and one more to start from."""
-    for i in range(np.uint64(len(costs))):
-        cost = costs[i, lane]
-        if cost < spare and i != first:
-            other, spare = i, cost
-    return other, spare
-
-
 _gain_of = kernel(gain_of, strict=True)
-_next_best = kernel(next_best)
 
 
 @kernel(strict=True, forceinline=True)
@@ -118,18 +132,17 @@ def _search(lo, hi, rows, near, second, nearest, weights, removal, threshold, ch
     # (n, n) (n,) (n,) (n,) (n,) (k,) in; changes (5, k + 2) scratch
     n, k = np.uint64(len(near)), len(removal)
     c0, c1, c2, c3, untouched = changes[0], changes[1], changes[2], changes[3], changes[4]
-    untouched[:k] = removal
-    untouched[k] = 0.0
-    untouched[k + 1] = removal.min()
+    untouched[k], untouched[k + 1] = 0.0, np.inf
+    for i in range(k):
+        untouched[i] = removal[i]
+        untouched[k + 1] = min(untouched[k + 1], removal[i])
     # Four rows abreast: as many streams from memory, and `second` is read once.
     for first in range(lo, hi, 4):
         last = hi - 1
         r0, r1 = rows[first], rows[min(first + 1, last)]
         r2, r3 = rows[min(first + 2, last)], rows[min(first + 3, last)]
-        c0[:] = untouched
-        c1[:] = untouched
-        c2[:] = untouched
-        c3[:] = untouched
+        for i in range(k + 2):
+            c0[i] = c1[i] = c2[i] = c3[i] = untouched[i]
         start = np.uint64(0)
         while start < n:
             m0 = below(r0, second, start, n)
@@ -149,7 +162,10 @@ def _search(lo, hi, rows, near, second, nearest, weights, removal, threshold, ch
             change = changes[lane]
             delta = change[k] + change[k + 1]
             if not delta >= threshold and weights[first + lane] > 0.0:  # NaN, too, ends it
-                return first + lane, np.argmin(change[:k]), delta
+                slot = 0
+                while change[slot] > change[k + 1]:
+                    slot += 1
+                return first + lane, slot, delta
     return -1, -1, 0.0
 
 
@@ -177,11 +193,10 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
                 other, spare = first, served
                 first, served = out, cost
             else:
-                unsure = cost >= spare  # than another medoid may be the second nearest
+                sure = cost < spare  # so is the new medoid the second nearest
                 other, spare = out, cost
-                if unsure:
-                    costs, lane = table[o >> np.uint64(2)], o & np.uint64(3)
-                    other, spare = _next_best(costs, lane, first, other, spare)
+                if not sure:
+                    other, spare = _least(table[o >> np.uint64(2)], o & np.uint64(3), first)
             near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
             removal[first] += weights[o] * (np.float64(spare) - np.float64(served))
             change += weights[o] * np.float64(served)

@@ -15,11 +15,11 @@ from .._support.cuda import (
     to_device,
     to_host,
 )
-from ._cpu import LEAST_GAIN, gain_of, next_best
+from ._cpu import LEAST_GAIN, gain_of, least
 
 xp = array_module()
 _gain_of = device_function(gain_of)
-_next_best = device_function(next_best)
+_least = device_function(least)
 
 _FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
 _BATCH_BYTES = 1 << 28  # of scratch at most
@@ -31,16 +31,14 @@ __all__ += ["to_device", "to_host", "xp"]
 @cuda_kernel("T[:, ::1], int64[::1], T[::1], T[::1], int32[::1], int32[::1], T[:, :, ::1]")
 def _assign(rows, medoids, near, second, nearest, runner_up, table):
     for o in range(cuda.grid(1), near.size, cuda.gridsize(1)):
-        served = spare = np.inf
-        first = other = 0
+        lane = np.uint64(o & 3)
         for slot in range(medoids.size):
-            cost = rows[medoids[slot], o]
-            table[o >> 2, slot, o & 3] = cost
-            if cost < served or (cost == served and o == medoids[slot]):
-                spare, other = served, first
-                served, first = cost, slot
-            elif cost < spare:
-                spare, other = cost, slot
+            table[o >> 2, slot, lane] = rows[medoids[slot], o]
+        first, served = _least(table[o >> 2], lane, np.uint64(medoids.size))
+        for slot in range(medoids.size):
+            if o == medoids[slot] and rows[o, o] == served:
+                first = np.uint64(slot)  # a medoid serves itself, duplicates or not
+        other, spare = _least(table[o >> 2], lane, first)
         near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
 
 
@@ -111,10 +109,10 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
                 other, spare = first, served
                 first, served = out, cost
             else:
-                unsure = cost >= spare
+                sure = cost < spare
                 other, spare = out, cost
-                if unsure:
-                    other, spare = _next_best(table[o >> 2], o & 3, first, other, spare)
+                if not sure:
+                    other, spare = _least(table[o >> 2], np.uint64(o & 3), first)
             near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
 
 
@@ -136,7 +134,7 @@ def eager_swaps(
     grid, row = -(-n // THREADS), rows[candidate]
     _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
     removal_loss(near, second, nearest, weights, removal)
-    return candidate + 1, 1, 1, float(xp.dot(weights, near.astype(np.float64)))
+    return candidate + 1, 1, 1, float((weights * near).sum())
 
 
 @cuda_kernel("T[:, ::1], T[::1], float64[::1], float64[::1]")

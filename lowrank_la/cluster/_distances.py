@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances as sklearn_distances
 from sklearn.metrics.pairwise import check_pairwise_arrays
 
@@ -87,6 +88,14 @@ def _dense_pair(X, Y):
     """X and Y as finite arrays of one float dtype; Y stays None."""
     first, second = check_pairwise_arrays(X, Y)
     return as_floats("X", first), None if Y is None else as_floats("Y", second)
+
+
+def exact_distances(X, Y, metric, **kwds):
+    """Distances of float64 rows without cancellation, for a few columns: nothing to compile."""
+    name = _ALIASES.get(metric, metric)
+    if issparse(X) or name not in METRICS or name == "cosine":
+        return pairwise_distances(X, Y, metric, device="cpu", **kwds)
+    return cdist(X, Y, name)
 
 
 def _with_small_indices(X):

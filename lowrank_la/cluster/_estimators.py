@@ -25,7 +25,7 @@ from .._support.validation import (
     validate_rows,
     warn_not_converged,
 )
-from ._distances import pairwise_distances
+from ._distances import exact_distances, pairwise_distances
 from ._pam import INITS, Dissimilarities, check_medoids, initial_medoids, optimise
 
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
@@ -255,7 +255,7 @@ class KMedoids(
         """
         distances = self._nearest(X)[1]
         weights = np.ones(len(distances)) if sample_weight is None else np.asarray(sample_weight)
-        return -float(np.dot(weights, distances))
+        return -float((weights * distances).sum())
 
     def _starts(self, costs, weights, progress):
         """Results of all starts on one matrix."""
@@ -318,12 +318,13 @@ class KMedoids(
         """Return the loss in float64 where the solver saw float32 distances."""
         if self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32:
             return result.loss
-        total = 0.0
+        distances = np.empty(len(result.labels))
         for slot, medoid in enumerate(result.medoids):
             members = np.flatnonzero(result.labels == slot)
-            rows, centre = X[members].astype(np.float64), X[[medoid]].astype(np.float64)
-            total += float(np.dot(weights[members], self._distances(rows, centre)[:, 0]))
-        return total
+            rows, centre = (to_host(X[i]).astype(np.float64) for i in (members, [medoid]))
+            params = self.metric_params or {}
+            distances[members] = exact_distances(rows, centre, self.metric, **params)[:, 0]
+        return float((to_host(weights) * distances).sum())
 
     @property
     def _n_features_out(self):

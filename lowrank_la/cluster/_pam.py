@@ -172,14 +172,14 @@ class _Clustering:
         self.rows, self.n_threads = costs.rows, costs.n_threads
         kernels, rows, xp = self.kernels, self.rows, self.kernels.xp
         n, k, self.weights = len(rows), len(medoids), weights
-        self.medoids = xp.asarray(medoids, dtype=np.int64)
+        self.medoids = xp.array(medoids, dtype=np.int64)  # a copy: it is swapped in
         self.near, self.second = xp.empty(n, rows.dtype), xp.empty(n, rows.dtype)
         self.nearest, self.runner_up = xp.empty(n, np.int32), xp.empty(n, np.int32)
         self.removal, self.table = xp.empty(k), xp.empty((-(-n // 4), k, 4), rows.dtype)
         objects = self.near, self.second, self.nearest, self.runner_up
         kernels.assign(rows, self.medoids, *objects, self.table, self.n_threads)
         kernels.removal_loss(*objects[:3], weights, self.removal)
-        self.loss = float(xp.dot(weights, self.near.astype(float)))
+        self.loss = float((weights * self.near).sum())
 
     def go_on(self, lo, in_vain):
         """Swap eagerly from candidate `lo` on; return where the pass stands, and the swaps."""
@@ -386,7 +386,7 @@ def _single_medoid(costs, weights):
 
 
 def _result(costs, weights, medoids, labels, n_swap, converged, history):
-    loss = float(costs.kernels.xp.dot(weights, costs.served(medoids, labels)))
+    loss = float((weights * costs.served(medoids, labels)).sum())  # a BLAS dot spins threads
     costs.require_finite(loss)
     return KMedoidsResult(
         loss=loss,
