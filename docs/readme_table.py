@@ -52,23 +52,27 @@ def origin(report):
     )
 
 
-def measured(report):
-    """Return the rows of a report that compare with another package under a bar."""
-    return [row for row in report["rows"] if row["bar"] is not None and row["peer"] != "allowed"]
-
-
 def summary():
-    """Return the table of README.md."""
-    titles = ("problem", "lowrank_la", ">s", "peer", ">s", ">times faster")
+    """Return the table of README.md: every row that a bar was set for."""
+    titles = ("problem", "ours", ">s", "peer", ">s", ">ratio", ">bar", "", "note")
     parts = []
     for report in reports():
         rows = [
-            (row["problem"], row["ours"], mine, row["peer"], theirs, number(row["ratio"]))
-            for row in measured(report)
-            for mine, theirs in [seconds(row)]
-        ]
+            (
+                row["problem"], row["ours"] + wall(row), seconds(row)[0], row["peer"],
+                seconds(row)[1], number(row["ratio"]), number(row["bar"]), verdict(row),
+                row["note"],
+            )
+            for row in report["rows"]
+            if row["bar"] is not None
+        ]  # fmt: skip
         parts += [f"`{report['command']}`", table(titles, rows), origin(report)]
     return "\n\n".join(parts) or "Nothing has been measured yet."
+
+
+def wall(row):
+    """Mark a row of wall time."""
+    return " (wall)" if row["clock"] == "wall" else ""
 
 
 def verdict(row):
@@ -98,16 +102,14 @@ def chapter(report):
 def section_table(rows):
     """Return the table of one section; a column that is empty throughout is left out."""
     titles = (
-        "problem", "ours", ">s", ">MB", "peer", ">s", ">MB", "quality", ">ours", ">peer's",
-        ">ratio", ">bar", "", "note",
+        "problem", "ours", ">s", "peer", ">s", "quality", ">ours", ">peer's", ">ratio", ">bar", "",
+        "note",
     )  # fmt: skip
     cells = [
         (
-            row["problem"], row["ours"] + " (wall)" * (row["clock"] == "wall"),
-            seconds(row)[0], number(row["peak_mb"]), row["peer"], seconds(row)[1],
-            number(row["peer_peak_mb"]), row["measure"], number(row["quality"], 8),
-            number(row["peer_quality"], 8), number(row["ratio"]), number(row["bar"]),
-            verdict(row), row["note"],
+            row["problem"], row["ours"] + wall(row), seconds(row)[0], row["peer"], seconds(row)[1],
+            row["measure"], number(row["quality"], 8), number(row["peer_quality"], 8),
+            number(row["ratio"]), number(row["bar"]), verdict(row), row["note"],
         )
         for row in rows
     ]  # fmt: skip
