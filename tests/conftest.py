@@ -19,10 +19,6 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "cuda: runs on a GPU, or else in the CUDA simulator")
-
-
 def gpu_is_usable():
     from lowrank_la._support.cuda import resolve_device
 
@@ -32,19 +28,13 @@ def gpu_is_usable():
         return False
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave `cuda` tests to the simulator's own process, unless there is a GPU; skip `gpu`."""
-    wanted = [item for item in items if item.get_closest_marker("cuda")]
-    real = [item for item in items if item.get_closest_marker("gpu")]
-    if not wanted and not real:
-        return
-    usable = gpu_is_usable()
-    if not usable:
-        for item in real:
-            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU can be used here"))
-    if not usable and not SIMULATED:
-        config.hook.pytest_deselected(items=wanted)
-        items[:] = [item for item in items if item not in wanted]
+# CUDA kernels run on a GPU, or in the simulator: see common/test_simulator.py.
+collect_ignore_glob = [] if SIMULATED or gpu_is_usable() else ["*_twins.py"]
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not gpu_is_usable():
+        pytest.skip("no NVIDIA GPU can be used here")
 
 
 def seeds(text):

@@ -9,8 +9,6 @@ import pytest
 from lowrank_la._support.cuda import cuda, cuda_kernel, to_device, to_host
 from tests.common.api import PACKAGE
 
-pytestmark = pytest.mark.cuda
-
 
 def module_of(path):
     return importlib.import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))

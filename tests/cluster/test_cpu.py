@@ -1,0 +1,55 @@
+"""The state that the search keeps is what it would be if it were made from scratch."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from lowrank_la.cluster import _cpu
+from tests.cluster.state import State
+from tests.strategies import dissimilarities, starts, weighted_starts
+
+
+@given(starts(min_n=2))
+def test_assign(problem):
+    diss, medoids = problem
+    state = State(_cpu, diss.T, medoids)
+    state.check()
+
+
+@given(weighted_starts(min_n=3))
+def test_swaps_keep_the_state(problem):
+    diss, medoids, weights = problem
+    state = State(_cpu, diss.T, medoids, weights)
+    state.eager_swaps()
+    state.check()
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 7, 8, 9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_swaps_keep_the_state_across_lanes_and_tiles(k, dtype, global_random_seed):
+    rng = np.random.default_rng(global_random_seed)
+    for n in (63, 64, 66, 129):
+        diss = rng.integers(0, 1000, (n, n)).astype(dtype)
+        np.fill_diagonal(diss, 0)
+        state = State(_cpu, diss, rng.choice(n, k, replace=False), rng.integers(1, 4, n) * 1.0)
+        assert state.eager_swaps() > 0
+        state.check()
+
+
+@given(weighted_starts())
+def test_loss_with_one_more_medoid(problem):
+    diss, medoids, weights = problem
+    near = diss[:, medoids].min(axis=1)
+    found = _cpu.loss_with(np.ascontiguousarray(diss.T), near, weights, 1)
+    expected = [np.dot(weights, np.minimum(near, diss[:, j])) for j in range(len(diss))]
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(dissimilarities(min_n=2))
+def test_symmetric_matrices_are_seen(diss):
+    assert _cpu.is_symmetric(np.ascontiguousarray(diss + diss.T), 0.0)
+
+
+def test_asymmetric_matrices_are_seen(global_random_seed):
+    diss = np.random.default_rng(global_random_seed).random((50, 50))
+    assert not _cpu.is_symmetric(diss, 1e-5)

@@ -1,0 +1,144 @@
+"""The CUDA twins do what the CPU's kernels do, one by one and in whole fits."""
+
+import re
+
+import numpy as np
+import pytest
+
+from lowrank_la._support.cuda import Kernel
+from lowrank_la.cluster import KMedoids, _cpu, _cuda, fasterpam, pam_build
+from tests.cluster.state import State
+
+
+@pytest.fixture(autouse=True)
+def launches(monkeypatch):
+    """Names of the kernels launched; each with what its signature says, and few threads."""
+    names, launch = set(), Kernel.__call__
+
+    def checked(self, n_blocks, *args):
+        names.add(self.__name__)
+        declared = re.findall(r"(\w+)(?:\[([^\]]*)\])?", self.signature)
+        assert len(declared) == len(args)
+        floats = {
+            array.dtype for (kind, _), array in zip(declared, args, strict=True) if kind == "T"
+        }
+        assert len(floats) <= 1, "T is one type"
+        for (kind, axes), value in zip(declared, args, strict=True):
+            if not axes:
+                assert isinstance(value, int | np.integer)
+                continue
+            assert value.ndim == axes.count(":") - axes.count("::1") and axes.endswith("::1")
+            assert value.flags.c_contiguous
+            assert kind == "T" or value.dtype == kind
+        launch(self, n_blocks, *args)
+
+    monkeypatch.setattr(Kernel, "__call__", checked)
+    return names
+
+
+def problem(n, k, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(1, 1000, (n, n)).astype(dtype)
+    np.fill_diagonal(rows, 0)
+    return rows, rng.choice(n, k, replace=False), rng.integers(1, 4, n).astype(float)
+
+
+def assert_same(one, other):
+    for name, value in one.host().items():
+        found = other.host()[name]
+        if name == "table":
+            value, found = (a.transpose(0, 2, 1).reshape(-1, a.shape[1])[: len(one.near)]
+                            for a in (value, found))  # fmt: skip
+        np.testing.assert_allclose(found, value, rtol=1e-8, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "k"), [(13, 2), (18, 5), (9, 9)])
+def test_assign_and_removal_loss(n, k, dtype):
+    arguments = problem(n, k, dtype)
+    one, other = State(_cpu, *arguments), State(_cuda, *arguments)
+    other.check()
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "k"), [(13, 2), (18, 5)])
+def test_eager_swaps(n, k, dtype, launches):
+    arguments = problem(n, k, dtype)
+    one, other = State(_cpu, *arguments), State(_cuda, *arguments)
+    assert one.eager_swaps() == other.eager_swaps() > 0
+    other.check()
+    assert_same(one, other)
+    assert {"_assign", "_removal_loss", "_tally", "_swap"} <= launches
+
+
+def test_state_after_each_swap():
+    rows, medoids, weights = problem(15, 4, np.float64)
+    state = State(_cuda, rows, medoids, weights)
+    lo, in_vain, loss = 0, 0, state.loss
+    while in_vain < 15:
+        lo, in_vain, n_swap, loss = _cuda.eager_swaps(
+            lo % 15, in_vain, loss, state.rows, state.medoids, *state.objects,
+            state.weights, state.removal, state.table, 1,
+        )  # fmt: skip
+        state.check()
+        assert loss == state.loss
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loss_with(dtype):
+    rows, medoids, weights = problem(30, 3, dtype)
+    near = rows[medoids].min(axis=0)
+    found = _cuda.to_host(_cuda.loss_with(*map(_cuda.to_device, (rows, near, weights)), 1))
+    np.testing.assert_allclose(found, _cpu.loss_with(rows, near, weights, 1), rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*invalid value:RuntimeWarning")  # the simulator's NumPy
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_found(value):
+    rows, _, _ = problem(12, 3, np.float64)
+    rows[7, 5] = value
+    for solve in (fasterpam, pam_build):
+        with pytest.raises(ValueError, match="diss"):
+            solve(rows, 3, device="cuda")
+
+
+def test_is_symmetric():
+    rows, _, _ = problem(12, 3, np.float64)
+    symmetric = _cuda.to_device(rows + rows.T)
+    assert _cuda.is_symmetric(symmetric, 1e-10)
+    assert not _cuda.is_symmetric(_cuda.to_device(rows), 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("k", "dtype", "weighted"),
+    [(1, np.float64, True), (3, np.float32, False), (3, np.float64, True), (14, np.float32, True)],
+)
+def test_whole_searches(k, dtype, weighted):
+    rows, _, weights = problem(14, k, dtype)
+    weights = weights if weighted else None
+    for solve, options in ((fasterpam, {"init": "first"}), (pam_build, {})):
+        one, other = (
+            solve(rows, k, sample_weight=weights, device=device, **options)
+            for device in ("cpu", "cuda")
+        )
+        assert other.loss == pytest.approx(one.loss, rel=1e-8)
+        assert (other.n_swap, other.n_iter) == (one.n_swap, one.n_iter)
+        np.testing.assert_array_equal(other.medoids, one.medoids)
+        np.testing.assert_array_equal(other.labels, one.labels)
+        np.testing.assert_allclose(other.history, one.history, rtol=1e-8)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "cosine"])
+def test_whole_fits(metric):
+    X = np.random.default_rng(0).normal(size=(14, 3))
+    one, other = (
+        KMedoids(3, metric=metric, random_state=0, device=device).fit(X)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_array_equal(other.medoid_indices_, one.medoid_indices_)
+    np.testing.assert_array_equal(other.labels_, one.labels_)
+    assert isinstance(other.labels_, np.ndarray)
+    assert other.inertia_ == pytest.approx(one.inertia_, rel=1e-8)
+    np.testing.assert_allclose(other.transform(X[:4]), one.transform(X[:4]), rtol=1e-8, atol=1e-12)
+    np.testing.assert_array_equal(other.predict(X), one.labels_)
