@@ -245,38 +245,17 @@ def test_asymmetric_costs_are_read_as_object_by_medoid(order):
 # What may be passed
 
 
-def layouts(diss, folder):
-    """The same numbers in every way that an array may hold them."""
-    stored = np.memmap(folder / "diss", dtype=diss.dtype, mode="w+", shape=diss.shape)
-    stored[:] = diss
-    stored.flush()
-    frozen = diss.copy()
-    frozen.flags.writeable = False
-    wide = np.zeros((2 * len(diss), len(diss) + 3), diss.dtype)
-    wide[::2, 3:] = diss
-    return {
-        "Fortran": np.asfortranarray(diss),
-        "read-only": frozen,
-        "memory map": np.memmap(folder / "diss", dtype=diss.dtype, mode="r", shape=diss.shape),
-        "strided": wide[::2, 3:],
-        "reversed": diss[::-1, ::-1].copy()[::-1, ::-1],
-        "big-endian": diss.astype(diss.dtype.newbyteorder(">")),
-        "nested lists": diss.tolist(),
-    }
+def test_the_start_is_not_changed():
+    start = np.array([3, 1, 4])
+    result = fasterpam(distances(50, 0), start)
+    assert result.n_swap > 0
+    assert start.tolist() == [3, 1, 4]
 
 
-@pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_layout_does_not_matter(symmetric, dtype, tmp_path):
-    diss = np.round(64 * (distances(70, 0) if symmetric else no_ties(70, 0))).astype(dtype)
-    expected = fasterpam(diss, 5, random_state=0)
-    for name, array in layouts(diss, tmp_path).items():
-        kept = np.array(array)
-        result = fasterpam(array, 5, random_state=0)
-        assert result.medoids.tolist() == expected.medoids.tolist(), name
-        assert result.labels.tolist() == expected.labels.tolist(), name
-        assert result.loss == expected.loss, name
-        np.testing.assert_array_equal(np.array(array), kept)
+@pytest.mark.parametrize("start", [[3, 1, 4], (3, 1, 4), np.array([3, 1, 4], np.uint8)])
+def test_starts_of_any_integers(start):
+    expected = fasterpam(distances(50, 0), np.array([3, 1, 4]))
+    assert fasterpam(distances(50, 0), start).medoids.tolist() == expected.medoids.tolist()
 
 
 @pytest.mark.parametrize(

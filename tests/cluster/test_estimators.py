@@ -1,0 +1,391 @@
+import os
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lowrank_la._support import validation
+from lowrank_la.cluster import KMedoids, fasterpam
+from tests.reference import kmedoids as naive
+
+X, TRUTH = make_blobs(120, 3, centers=4, cluster_std=0.5, random_state=0)
+DIGITS = load_digits().data
+
+
+@pytest.fixture
+def model():
+    return KMedoids(4, random_state=0)
+
+
+def assert_same_clustering(one, other):
+    np.testing.assert_array_equal(one.medoid_indices_, other.medoid_indices_)
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+
+
+# What a fit finds
+
+
+def test_finds_blobs(model):
+    model.set_params(n_init=5).fit(X)
+    for label in range(4):
+        assert len(np.unique(TRUTH[model.labels_ == label])) == 1
+
+
+def test_attributes(model):
+    model.fit(X)
+    np.testing.assert_array_equal(model.cluster_centers_, X[model.medoid_indices_])
+    np.testing.assert_array_equal(model.labels_[model.medoid_indices_], range(4))
+    assert (model.n_features_in_, model.converged_) == (3, True)
+    assert len(model.history_) == model.n_iter_ >= 1
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock", "cosine", "chebyshev"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_inertia_is_the_true_loss(metric, dtype, weighted, global_random_seed):
+    data = DIGITS[:300].astype(dtype)
+    weights = np.random.default_rng(global_random_seed).random(300) if weighted else None
+    model = KMedoids(7, metric=metric, random_state=global_random_seed)
+    model.fit(data, sample_weight=weights)
+    exact = cdist(data.astype(float), data[model.medoid_indices_].astype(float), metric)
+    loss = np.dot(np.ones(300) if weights is None else weights, exact.min(axis=1))
+    assert model.inertia_ == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(exact[range(300), model.labels_], exact.min(axis=1), rtol=1e-5)
+    assert model.score(data, sample_weight=weights) == pytest.approx(-loss, rel=1e-5)
+
+
+def test_same_as_the_solver(model):
+    diss = cdist(X, X)
+    result = fasterpam(diss, 4, random_state=0)
+    model.fit(X)
+    np.testing.assert_array_equal(model.medoid_indices_, result.medoids)
+    np.testing.assert_array_equal(model.labels_, result.labels)
+    assert (model.n_iter_, model.inertia_) == (result.n_iter, pytest.approx(result.loss, rel=1e-12))
+
+
+def test_no_single_swap_improves(global_random_seed):
+    model = KMedoids(3, metric="cityblock", random_state=global_random_seed).fit(X[:30])
+    diss = cdist(X[:30], X[:30], "cityblock")
+    best = naive.best_single_swap(diss, model.medoid_indices_)
+    assert best >= model.inertia_ * (1 - 1e-9)
+
+
+# New samples
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "cosine", "minkowski"])
+def test_predict_and_transform(metric):
+    params = {"p": 3} if metric == "minkowski" else {}
+    model = KMedoids(4, metric=metric, metric_params=params, random_state=0).fit(X[:80])
+    expected = cdist(X[80:], model.cluster_centers_, metric, **params)
+    np.testing.assert_allclose(model.transform(X[80:]), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(model.predict(X[80:]), expected.argmin(axis=1))
+    np.testing.assert_array_equal(model.predict(X[:80]), model.labels_)
+    assert model.score(X[80:]) == pytest.approx(-expected.min(axis=1).sum(), rel=1e-9)
+
+
+def test_predict_in_batches(model, monkeypatch):
+    model.fit(X)
+    whole = model.predict(X)
+    monkeypatch.setattr("lowrank_la.cluster._estimators._PREDICT_ROWS", 7)
+    np.testing.assert_array_equal(model.predict(X), whole)
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score", "get_feature_names_out"])
+def test_before_fit(model, method):
+    with pytest.raises(NotFittedError):
+        getattr(model, method)(*[X][: method != "get_feature_names_out"])
+
+
+def test_the_range_of_float32_is_kept(model):
+    data = X.astype(np.float32)
+    model.fit(data)
+    assert model.transform(data).dtype == model.cluster_centers_.dtype == np.float32
+
+
+# Dissimilarities, sparse data, objects
+
+
+def test_precomputed(model):
+    diss = cdist(X, X)
+    given = clone(model).set_params(metric="precomputed").fit(diss[:80, :80])
+    model.fit(X[:80])
+    assert_same_clustering(given, model)
+    assert given.cluster_centers_ is None
+    np.testing.assert_array_equal(given.predict(diss[80:, :80]), model.predict(X[80:]))
+    np.testing.assert_allclose(given.transform(diss[80:, :80]), model.transform(X[80:]))
+    assert given.__sklearn_tags__().input_tags.pairwise
+    for wrong in (diss[80:], diss[80:, :79], X[80:]):
+        with pytest.raises(ValueError, match="features"):
+            given.predict(wrong)
+
+
+def test_precomputed_asymmetric():
+    """Row i holds what it costs to serve object i."""
+    diss = np.random.default_rng(0).integers(1, 100, (40, 40)).astype(float)
+    np.fill_diagonal(diss, 0)
+    model = KMedoids(3, metric="precomputed", random_state=0).fit(diss)
+    assert model.inertia_ == naive.loss(diss, model.medoid_indices_)
+    assert naive.best_single_swap(diss, model.medoid_indices_) >= model.inertia_
+    np.testing.assert_array_equal(model.predict(diss), model.labels_)
+
+
+@pytest.mark.parametrize("wrong", [np.ones((5, 4)), np.ones((4, 5)), sparse.csr_array(np.eye(5))])
+def test_precomputed_must_be_square_and_dense(wrong):
+    with pytest.raises((ValueError, TypeError)):
+        KMedoids(2, metric="precomputed").fit(wrong)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "cosine"])
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
+def test_sparse(metric, form):
+    data = DIGITS[:100]
+    dense = KMedoids(5, metric=metric, init="first").fit(data)
+    model = KMedoids(5, metric=metric, init="first").fit(form(data))
+    assert_same_clustering(model, dense)
+    assert sparse.issparse(model.cluster_centers_)
+    np.testing.assert_array_equal(model.cluster_centers_.toarray(), dense.cluster_centers_)
+    np.testing.assert_array_equal(model.predict(form(data)), dense.labels_)
+
+
+def hamming(one, other):
+    return sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        ["karolin", "kathrin", "kerstin", "alpha", "alphas", "alpine"],
+        [(1, 2, 3), (1, 2, 4), (1, 2), (9, 9, 9), (9, 9), (9, 9, 8)],
+        [{"a"}, {"b"}, {"a", "b"}, {"x"}, {"y"}, {"x", "y"}],
+        [b"ab", b"ac", b"ad", b"xyz", b"xyw", b"xyv"],
+        np.array(["karo", "kath", "kers", "alph", "albs", "alpi"]),
+        pd.Series(["karo", "kath", "kers", "alph", "albs", "alpi"]),
+    ],
+    ids=["strings", "tuples", "sets", "bytes", "array of strings", "series"],
+)
+def test_objects_of_any_kind(objects):
+    def metric(one, other):
+        return len(one ^ other) if isinstance(one, set) else hamming(one, other)
+
+    things = list(objects)
+    diss = np.array([[metric(a, b) for b in things] for a in things], float)
+    model = KMedoids(2, metric=metric, init="build").fit(objects)
+    assert model.inertia_ == naive.loss(diss, model.medoid_indices_)
+    assert list(model.cluster_centers_) == [things[i] for i in model.medoid_indices_]
+    np.testing.assert_array_equal(model.predict(objects), model.labels_)
+    np.testing.assert_array_equal(model.transform(objects), diss[:, model.medoid_indices_])
+
+
+def test_a_function_of_rows():
+    def metric(one, other, power=1):
+        return float((np.abs(one - other) ** power).sum())
+
+    model = KMedoids(4, metric=metric, metric_params={"power": 2}, init="first").fit(X)
+    assert_same_clustering(model, KMedoids(4, metric="sqeuclidean", init="first").fit(X))
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+    assert model.n_features_in_ == 3
+
+
+# Weights and starts
+
+
+def test_weights_repeat_samples():
+    weights = np.random.default_rng(0).integers(0, 4, len(X))
+    repeated = np.repeat(X, weights, axis=0)
+    one = KMedoids(4, init="build").fit(X, sample_weight=weights)
+    other = KMedoids(4, init="build").fit(repeated)
+    np.testing.assert_array_equal(one.cluster_centers_, other.cluster_centers_)
+    assert one.inertia_ == pytest.approx(other.inertia_, rel=1e-12)
+    assert np.all(weights[one.medoid_indices_] > 0)
+
+
+def test_given_medoids(model):
+    start = [5, 50, 100, 110]
+    result = fasterpam(cdist(X, X), start)
+    model.set_params(init=start).fit(X)
+    np.testing.assert_array_equal(model.medoid_indices_, result.medoids)
+    assert start == [5, 50, 100, 110]
+    start = np.array(start)
+    model.set_params(init=start).fit(X)
+    np.testing.assert_array_equal(start, [5, 50, 100, 110])
+
+
+@pytest.mark.parametrize(
+    "init", [[0, 1, 2], [0, 1, 2, 2], [0, 1, 2, 999], [0.5, 1, 2, 3], [[0, 1, 2, 3]]]
+)
+def test_bad_given_medoids(model, init):
+    with pytest.raises(ValueError, match="init|medoids"):
+        model.set_params(init=init).fit(X)
+
+
+def test_the_best_start_is_kept(global_random_seed):
+    data = DIGITS[:400]
+    rng = np.random.default_rng(global_random_seed)
+    single = [KMedoids(20, random_state=rng).fit(data).inertia_ for _ in range(5)]
+    rng = np.random.default_rng(global_random_seed)
+    best = KMedoids(20, n_init=5, random_state=rng).fit(data).inertia_
+    assert best == min(single) < max(single)
+
+
+@pytest.mark.parametrize("seed", [3, np.random.default_rng(3), np.random.RandomState(3)])
+def test_seeds(seed):
+    start = pickle.dumps(seed)
+    one = KMedoids(9, random_state=pickle.loads(start)).fit(DIGITS[:200])
+    other = KMedoids(9, random_state=pickle.loads(start)).fit(DIGITS[:200])
+    assert_same_clustering(one, other)
+
+
+def test_too_few_passes_warn(model):
+    model.set_params(n_clusters=10, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        model.fit(DIGITS[:300])
+    assert (model.n_iter_, model.converged_) == (1, False)
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 119, 120])
+def test_any_number_of_clusters(n_clusters):
+    model = KMedoids(n_clusters, random_state=0).fit(X)
+    assert len(np.unique(model.medoid_indices_)) == n_clusters
+    assert (model.inertia_ == 0) == (n_clusters == 120)
+
+
+def test_more_clusters_than_samples(model):
+    with pytest.raises(ValueError, match="n_clusters"):
+        model.set_params(n_clusters=121).fit(X)
+
+
+def test_equal_samples():
+    model = KMedoids(3, random_state=0).fit(np.ones((10, 2)))
+    assert len(np.unique(model.medoid_indices_)) == 3
+    assert model.inertia_ == 0
+
+
+# Among others
+
+
+def test_frames_and_their_names(model):
+    names = ["a", "b", "c"]
+    expected = clone(model).fit(X).labels_
+    for frame in (pd.DataFrame(X, columns=names), pl.DataFrame(X, schema=names)):
+        fitted = clone(model).fit(frame)
+        np.testing.assert_array_equal(fitted.labels_, expected)
+        assert fitted.feature_names_in_.tolist() == names
+        np.testing.assert_array_equal(fitted.predict(frame), expected)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_set_output(model, output):
+    frame = model.set_output(transform=output).fit_transform(X)
+    assert type(frame).__module__.startswith(output)
+    assert list(frame.columns) == [f"kmedoids{i}" for i in range(4)]
+    np.testing.assert_allclose(frame.to_numpy(), cdist(X, model.cluster_centers_), atol=1e-9)
+
+
+def test_pipeline_and_grid_search():
+    pipeline = make_pipeline(StandardScaler(), KMedoids(random_state=0))
+    grid = {"kmedoids__n_clusters": [2, 4], "kmedoids__metric": ["euclidean", "cityblock"]}
+    serial, parallel = (
+        GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs).fit(X) for n_jobs in (1, 2)
+    )
+    assert serial.best_params_["kmedoids__n_clusters"] == 4
+    for key in ("mean_test_score", "std_test_score"):
+        np.testing.assert_array_equal(serial.cv_results_[key], parallel.cv_results_[key])
+
+
+def test_grid_search_on_dissimilarities():
+    search = GridSearchCV(KMedoids(metric="precomputed", random_state=0), {"n_clusters": [2, 4]})
+    assert search.fit(cdist(X, X)).best_params_ == {"n_clusters": 4}
+
+
+def test_copies(model):
+    model.fit(X)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.labels_)
+    assert not hasattr(clone(model), "labels_")
+    assert_same_clustering(clone(model).fit(X), model)
+
+
+# Progress and limits
+
+
+def test_verbose_shows_progress(model, capsys):
+    model.fit(X)
+    assert capsys.readouterr() == ("", "")
+    model.set_params(verbose=1).fit(X)
+    shown = capsys.readouterr()
+    assert "KMedoids" in shown.err
+    assert shown.out == ""
+
+
+@pytest.fixture
+def Recorder():
+    """A callback of scikit-learn's that notes its calls."""
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has no callbacks before 1.9")
+
+    class Recorder:
+        def __init__(self, stop=False):
+            self.stop, self.calls = stop, []
+
+        def setup(self, estimator, context):
+            self.calls.append("setup")
+
+        def on_fit_task_begin(self, estimator, context, **kwargs):
+            self.calls.append("begin")
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            self.calls.append("end")
+            return self.stop
+
+        def teardown(self, estimator, context):
+            self.calls.append("teardown")
+
+    return Recorder
+
+
+def test_callbacks_of_scikit_learn(Recorder):
+    recorder = Recorder()
+    model = KMedoids(10, init="first").set_callbacks(recorder).fit(DIGITS[:300])
+    assert_same_clustering(model, KMedoids(10, init="first").fit(DIGITS[:300]))
+    assert recorder.calls.count("begin") == recorder.calls.count("end") == model.n_iter_ + 1
+    assert (recorder.calls[0], recorder.calls[-1]) == ("setup", "teardown")
+
+
+def test_a_callback_may_stop_the_fit(Recorder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = KMedoids(10, init="first").set_callbacks(Recorder(stop=True)).fit(DIGITS[:300])
+    assert model.n_iter_ == 1
+    assert not model.converged_
+
+
+def test_a_matrix_too_large_is_refused(model, monkeypatch):
+    monkeypatch.setattr(validation, "_physical_memory", lambda: 2 * 8 * 120**2 - 2)
+    with pytest.raises(MemoryError, match="120 samples"):
+        model.fit(X)
+    assert not hasattr(model, "labels_")
+    model.fit(X.astype(np.float32))  # half the size
+    clone(model).set_params(metric="precomputed").fit(cdist(X, X))  # is there already
+
+
+def test_no_gpu_is_told(model):
+    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
+        pytest.skip("the simulator is a GPU")
+    from tests.conftest import gpu_is_usable
+
+    if gpu_is_usable():
+        pytest.skip("there is a GPU")
+    with pytest.raises(RuntimeError, match=r"lowrank-la\[gpu\]"):
+        model.set_params(device="cuda").fit(X)
+    assert not hasattr(model, "labels_")
