@@ -111,7 +111,8 @@ def _lowest_scalar(mask):
 def _below(values, bounds, start, n):
     if n < _WIDTH:
         return _below_scalar(values, bounds, start, n)
-    begin = min(start, n - _WIDTH)  # the last lanes are read again, and shifted out
+    last = n - _WIDTH  # the last lanes are read again, and shifted out
+    begin = start if start < last else last
     return _below_64(values, bounds, begin) >> (start - begin)
 
 
@@ -119,7 +120,8 @@ def _below(values, bounds, start, n):
 def _equal(values, value, start, n):
     if n < _WIDTH:
         return _equal_scalar(values, value, start, n)
-    begin = min(start, n - _WIDTH)
+    last = n - _WIDTH
+    begin = start if start < last else last
     return _equal_64(values, value, begin) >> (start - begin)
 
 

@@ -32,21 +32,23 @@ def least(costs, lane, besides):
     # Four partial minima and then a search: a branch for each new minimum would
     # be mispredicted, and waits for memory each time.
     k, one = np.uint64(len(costs)), np.uint64(1)
-    kept = costs[min(besides, k - one), lane]
+    kept = costs[besides if besides < k else k - one, lane]
     if besides < k:
         costs[besides, lane] = np.inf
     a = b = c = d = costs[np.uint64(0), lane]
     i = one
     while i + np.uint64(3) < k:
-        a = min(a, costs[i, lane])
-        b = min(b, costs[i + np.uint64(1), lane])
-        c = min(c, costs[i + np.uint64(2), lane])
-        d = min(d, costs[i + np.uint64(3), lane])
+        w, x = costs[i, lane], costs[i + np.uint64(1), lane]
+        y, z = costs[i + np.uint64(2), lane], costs[i + np.uint64(3), lane]
+        a, b = w if w < a else a, x if x < b else b
+        c, d = y if y < c else c, z if z < d else d
         i += np.uint64(4)
     while i < k:
-        a = min(a, costs[i, lane])
+        w = costs[i, lane]
+        a = w if w < a else a
         i += one
-    cost = min(min(a, b), min(c, d))
+    a, c = b if b < a else a, d if d < c else c
+    cost = c if c < a else a
     slot = np.uint64(0)
     while slot + one < k and costs[slot, lane] != cost:
         slot += one
@@ -83,20 +85,18 @@ def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
     run_blocks(_assign, len(near), _OBJECTS, args, n_threads)
 
 
-@kernel
 def removal_loss(near, second, nearest, weights, removal):
     """Loss that the removal of each medoid would cause."""
-    # (n,) (n,) (n,) (n,) in; (k,) out
-    for i in range(len(removal)):
-        removal[i] = 0.0
-    for o in range(len(near)):
-        removal[nearest[o]] += weights[o] * (np.float64(second[o]) - np.float64(near[o]))
+    extra = weights * (second.astype(np.float64) - near)
+    removal[:] = np.bincount(nearest, extra, len(removal))
 
 
 def gain_of(cost, served, spare):
     """Change of one object's cost if a candidate comes: whoever goes, and if its medoid goes."""
     # No branch: which way it goes is a toss-up. NaN if the cost is not finite.
-    return min(cost - served, 0.0) + (cost - cost), max(cost, served) - spare
+    nearer = cost if cost < served else served
+    farther = served if cost < served else cost
+    return nearer - served + (cost - cost), farther - spare
 
 
 _gain_of = kernel(gain_of, strict=True)
@@ -135,7 +135,8 @@ def _search(lo, hi, rows, near, second, nearest, weights, removal, threshold, ch
     untouched[k], untouched[k + 1] = 0.0, np.inf
     for i in range(k):
         untouched[i] = removal[i]
-        untouched[k + 1] = min(untouched[k + 1], removal[i])
+        if removal[i] < untouched[k + 1]:
+            untouched[k + 1] = removal[i]
     # Four rows abreast: as many streams from memory, and `second` is read once.
     for first in range(lo, hi, 4):
         last = hi - 1
@@ -207,10 +208,9 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
 @kernel(strict=True)
 def _eager_swaps(
     lo, in_vain, loss, patience,
-    rows, medoids, near, second, nearest, runner_up, weights, removal, table,
+    rows, medoids, near, second, nearest, runner_up, weights, removal, table, changes,
 ):  # fmt: skip
     n, n_swap, tried = len(near), 0, 0
-    changes = np.empty((5, len(removal) + 2))
     while lo < n and in_vain < n and tried < patience:
         hi = min(n, lo + min(n - in_vain, patience - tried))
         threshold = -LEAST_GAIN * abs(loss)
@@ -232,11 +232,13 @@ def _eager_swaps(
 
 
 @kernel(strict=True)
-def _scout(lo, hi, b, ahead, threshold, rows, near, second, nearest, weights, removal, found):
-    # (n, n) (n,) (n,) (n,) (n,) (k,) in; found (blocks,) out
-    changes = np.empty((5, len(removal) + 2))
+def _scout(
+    lo, hi, b, ahead, rows, near, second, nearest, weights, removal, threshold, changes, found
+):  # fmt: skip
+    # (n, n) (n,) (n,) (n,) (n,) (k,) in; changes (blocks, 5, k + 2) scratch; found (blocks,) out
+    lo, hi = ahead + lo, ahead + hi
     found[b], _, _ = _search(
-        ahead + lo, ahead + hi, rows, near, second, nearest, weights, removal, threshold, changes
+        lo, hi, rows, near, second, nearest, weights, removal, threshold, changes[b]
     )
     return found[b] >= 0
 
@@ -265,12 +267,14 @@ def eager_swaps(
     n = len(near)
     # Swaps come in bursts: the next one is often found before a thread wakes up.
     patience = n if n_threads == 1 else _ALONE
-    lo, in_vain, n_swap, loss = _eager_swaps(lo, in_vain, loss, patience, *state)
+    changes = np.empty((5, len(removal) + 2))
+    lo, in_vain, n_swap, loss = _eager_swaps(lo, in_vain, loss, patience, *state, changes)
     hi = min(n, lo + n - in_vain)
     if lo < hi and np.isfinite(loss):
         found = np.full(-(-(hi - lo) // _CANDIDATES), -1)
-        seen = rows, near, second, nearest, weights, removal, found
-        run_blocks(_scout, hi - lo, _CANDIDATES, (lo, -LEAST_GAIN * abs(loss), *seen), n_threads)
+        changes = np.empty((len(found), *changes.shape))
+        seen = rows, near, second, nearest, weights, removal, -LEAST_GAIN * abs(loss)
+        run_blocks(_scout, hi - lo, _CANDIDATES, (lo, *seen, changes, found), n_threads)
         hits = found[found >= 0]
         reached = int(hits[0]) if len(hits) else hi
         lo, in_vain = reached, in_vain + reached - lo
