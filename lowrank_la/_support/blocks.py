@@ -7,6 +7,7 @@ never depends on the number of threads, so neither do the results.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import joblib
 import numba
@@ -76,16 +77,24 @@ def run_blocks(kernel, n, block, args, n_threads=None):
                 stop.append(True)
                 return
 
-    helpers = min(thread_count(n_threads), n_blocks) - 1
-    if helpers <= 0:
-        work()
-        return
-    futures = [_pool().submit(work) for _ in range(helpers)]
+    with helpers(min(thread_count(n_threads), n_blocks) - 1, work):
+        try:
+            work()
+        finally:
+            stop.append(True)
+
+
+@contextmanager
+def helpers(n, work, *args):
+    """Let up to `n` other threads run ``work(*args)`` beside the body of a ``with`` block.
+
+    The body must do all the work if no helper comes, and must tell those that
+    came when to stop: they are waited for.
+    """
+    futures = [_pool().submit(work, *args) for _ in range(n)]
     try:
-        work()
+        yield
     finally:
-        stop.append(True)
-        # A helper that never started has nothing to do: the caller left no block.
-        started = [future for future in futures if not future.cancel()]
-        for future in started:
+        # Those that never started, in a busy pool, are not waited for.
+        for future in [future for future in futures if not future.cancel()]:
             future.result()

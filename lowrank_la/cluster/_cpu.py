@@ -10,11 +10,14 @@ an object that loses a medoid finds all others side by side, and a new medoid
 writes whole stretches of memory.
 """
 
+import time
+
 import numpy as np
 
 from .._kernels.lanes import WIDTH, below, equal, lowest
 from .._kernels.rng import random_bits
-from .._support.blocks import frozen, run_blocks
+from .._kernels.shared import add, fence, load, store
+from .._support.blocks import frozen, helpers, run_blocks
 from .._support.jit import kernel
 
 xp = np
@@ -22,9 +25,8 @@ to_device = frozen
 to_host = np.asarray
 
 LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
-_CANDIDATES = 32  # to a block of the search for a swap
+_CANDIDATES = 32  # to a block of whole columns of losses
 _OBJECTS = 2048  # to a block of everything else; a multiple of 4, the table's tile
-_ALONE = 16  # candidates tried on one thread before others are asked to help
 
 
 def least(costs, lane, besides):
@@ -126,47 +128,51 @@ def _tally(mask, start, row, near, second, nearest, weights, change):
     change[k + np.uint64(1)] = least
 
 
-@kernel(strict=True)
-def _search(lo, hi, rows, near, second, nearest, weights, removal, threshold, changes):
-    """First candidate in [lo, hi) that changes the loss by less than `threshold`, or -1."""
-    # (n, n) (n,) (n,) (n,) (n,) (k,) in; changes (5, k + 2) scratch
-    n, k = np.uint64(len(near)), len(removal)
-    c0, c1, c2, c3, untouched = changes[0], changes[1], changes[2], changes[3], changes[4]
-    untouched[k], untouched[k + 1] = 0.0, np.inf
+@kernel
+def _reset(removal, changes):
+    """Fill the last row of the scratch of `_try_four` from the removal losses."""
+    k, last = len(removal), len(changes) - 1
+    changes[last, k], changes[last, k + 1] = 0.0, np.inf
     for i in range(k):
-        untouched[i] = removal[i]
-        if removal[i] < untouched[k + 1]:
-            untouched[k + 1] = removal[i]
+        changes[last, i] = removal[i]
+        if removal[i] < changes[last, k + 1]:
+            changes[last, k + 1] = removal[i]
+
+
+@kernel(strict=True)
+def _try_four(lo, hi, rows, near, second, nearest, weights, threshold, changes):
+    """First of up to four candidates that changes the loss by less than `threshold`, or -1."""
+    # (n, n) (n,) (n,) (n,) (n,) in; changes (5, k + 2) scratch
     # Four rows abreast: as many streams from memory, and `second` is read once.
-    for first in range(lo, hi, 4):
-        last = hi - 1
-        r0, r1 = rows[first], rows[min(first + 1, last)]
-        r2, r3 = rows[min(first + 2, last)], rows[min(first + 3, last)]
-        for i in range(k + 2):
-            c0[i] = c1[i] = c2[i] = c3[i] = untouched[i]
-        start = np.uint64(0)
-        while start < n:
-            m0 = below(r0, second, start, n)
-            m1 = below(r1, second, start, n)
-            m2 = below(r2, second, start, n)
-            m3 = below(r3, second, start, n)
-            if m0:
-                _tally(m0, start, r0, near, second, nearest, weights, c0)
-            if m1:
-                _tally(m1, start, r1, near, second, nearest, weights, c1)
-            if m2:
-                _tally(m2, start, r2, near, second, nearest, weights, c2)
-            if m3:
-                _tally(m3, start, r3, near, second, nearest, weights, c3)
-            start += np.uint64(WIDTH)
-        for lane in range(min(4, hi - first)):
-            change = changes[lane]
-            delta = change[k] + change[k + 1]
-            if not delta >= threshold and weights[first + lane] > 0.0:  # NaN, too, ends it
-                slot = 0
-                while change[slot] > change[k + 1]:
-                    slot += 1
-                return first + lane, slot, delta
+    n, k, last = np.uint64(len(near)), changes.shape[1] - 2, hi - 1
+    c0, c1, c2, c3 = changes[0], changes[1], changes[2], changes[3]
+    for i in range(k + 2):
+        c0[i] = c1[i] = c2[i] = c3[i] = changes[4, i]
+    r0, r1 = rows[lo], rows[min(lo + 1, last)]
+    r2, r3 = rows[min(lo + 2, last)], rows[min(lo + 3, last)]
+    start = np.uint64(0)
+    while start < n:
+        m0 = below(r0, second, start, n)
+        m1 = below(r1, second, start, n)
+        m2 = below(r2, second, start, n)
+        m3 = below(r3, second, start, n)
+        if m0:
+            _tally(m0, start, r0, near, second, nearest, weights, c0)
+        if m1:
+            _tally(m1, start, r1, near, second, nearest, weights, c1)
+        if m2:
+            _tally(m2, start, r2, near, second, nearest, weights, c2)
+        if m3:
+            _tally(m3, start, r3, near, second, nearest, weights, c3)
+        start += np.uint64(WIDTH)
+    for candidate in range(lo, hi):
+        change = changes[candidate - lo]
+        delta = change[k] + change[k + 1]
+        if not delta >= threshold and weights[candidate] > 0.0:  # NaN, too, ends the search
+            slot = 0
+            while change[slot] > change[k + 1]:
+                slot += 1
+            return candidate, slot, delta
     return -1, -1, 0.0
 
 
@@ -205,42 +211,89 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
     return change
 
 
+# Threads help by clearing candidates ahead of the one that swaps: they try them
+# against the same state, and note those that improve nothing on a board of
+# int64 words, under the version of the state that they saw. Whoever swaps skips
+# what has been cleared for the present version, never waits, and so makes the
+# same swaps with any number of helpers. Candidates are shared out by fours.
+_VERSION = 0  # odd while a swap is being made
+_CLAIM = 1  # next four that a helper should try
+_DONE = 2  # not zero when the helpers should go home
+_CLEARED = 3  # + number of the four: the version under which it was found of no use
+_LEAD = 2  # fours left to the swapping thread before the first that a helper claims
+
+
+@kernel(strict=True)
+def _clear_ahead(rows, near, second, nearest, weights, removal, board, changes):
+    """Try fours ahead until one improves the loss, the version changes or none is left."""
+    n = len(near)
+    version = load(board, _VERSION)
+    if version & 1:
+        return version
+    _reset(removal, changes)
+    while not load(board, _DONE):
+        four = add(board, _CLAIM, 1)
+        lo = 4 * four
+        if lo >= n:
+            return version
+        candidate, _, _ = _try_four(
+            lo, min(lo + 4, n), rows, near, second, nearest, weights, 0.0, changes
+        )
+        fence()  # what was tried has been read before the version is read again
+        if load(board, _VERSION) != version:
+            return version
+        if candidate >= 0:
+            return version
+        store(board, _CLEARED + four, version)
+    return version
+
+
+def _assist(rows, near, second, nearest, weights, removal, board):
+    """Clear candidates ahead until the board says that all is done."""
+    changes = np.empty((5, len(removal) + 2))
+    while not board[_DONE]:
+        seen = _clear_ahead(rows, near, second, nearest, weights, removal, board, changes)
+        while board[_VERSION] == seen and not board[_DONE]:
+            time.sleep(0)
+
+
 @kernel(strict=True)
 def _eager_swaps(
-    lo, in_vain, loss, patience,
-    rows, medoids, near, second, nearest, runner_up, weights, removal, table, changes,
+    lo, in_vain, loss, rows, medoids,
+    near, second, nearest, runner_up, weights, removal, table, board, changes,
 ):  # fmt: skip
-    n, n_swap, tried = len(near), 0, 0
-    while lo < n and in_vain < n and tried < patience:
-        hi = min(n, lo + min(n - in_vain, patience - tried))
-        threshold = -LEAST_GAIN * abs(loss)
-        candidate, slot, delta = _search(
-            lo, hi, rows, near, second, nearest, weights, removal, threshold, changes
+    n, n_swap, version, lead = len(near), 0, board[_VERSION], _LEAD
+    _reset(removal, changes)
+    store(board, _CLAIM, (lo >> 2) + lead)
+    while lo < n and in_vain < n:
+        four = lo >> 2
+        hi = min(4 * four + 4, n, lo + n - in_vain)
+        if load(board, _CLAIM) <= four:  # overtaken: leave the helpers more room
+            lead *= 2
+            store(board, _CLAIM, four + lead)
+        if load(board, _CLEARED + four) == version:
+            in_vain, lo = in_vain + hi - lo, hi
+            continue
+        candidate, slot, delta = _try_four(
+            lo, hi, rows, near, second, nearest, weights, -LEAST_GAIN * abs(loss), changes
         )
         if candidate < 0:
-            tried, in_vain, lo = tried + hi - lo, in_vain + hi - lo, hi
+            in_vain, lo = in_vain + hi - lo, hi
         elif not np.isfinite(delta):
             return lo, in_vain, n_swap, np.nan
         else:
+            store(board, _VERSION, version + 1)
             medoids[slot] = candidate
             loss += _swap(
                 candidate, slot, rows[candidate],
                 near, second, nearest, runner_up, weights, removal, table,
             )  # fmt: skip
-            n_swap, tried, in_vain, lo = n_swap + 1, 0, 1, candidate + 1
+            _reset(removal, changes)
+            n_swap, in_vain, lo, lead = n_swap + 1, 1, candidate + 1, _LEAD
+            store(board, _CLAIM, (lo >> 2) + lead)
+            version += 2
+            store(board, _VERSION, version)
     return lo, in_vain, n_swap, loss
-
-
-@kernel(strict=True)
-def _scout(
-    lo, hi, b, ahead, rows, near, second, nearest, weights, removal, threshold, changes, found
-):  # fmt: skip
-    # (n, n) (n,) (n,) (n,) (n,) (k,) in; changes (blocks, 5, k + 2) scratch; found (blocks,) out
-    lo, hi = ahead + lo, ahead + hi
-    found[b], _, _ = _search(
-        lo, hi, rows, near, second, nearest, weights, removal, threshold, changes[b]
-    )
-    return found[b] >= 0
 
 
 def eager_swaps(
@@ -263,22 +316,18 @@ def eager_swaps(
         Where the pass stands, not always at its end; the loss is NaN if a cost
         that was read is not finite.
     """
-    state = rows, medoids, near, second, nearest, runner_up, weights, removal, table
-    n = len(near)
-    # Swaps come in bursts: the next one is often found before a thread wakes up.
-    patience = n if n_threads == 1 else _ALONE
+    board = np.zeros(_CLEARED + len(near) // 4 + 1, np.int64)
+    board[_VERSION] = 2  # nothing has been cleared for it
+    seen = rows, near, second, nearest, weights, removal, board
     changes = np.empty((5, len(removal) + 2))
-    lo, in_vain, n_swap, loss = _eager_swaps(lo, in_vain, loss, patience, *state, changes)
-    hi = min(n, lo + n - in_vain)
-    if lo < hi and np.isfinite(loss):
-        found = np.full(-(-(hi - lo) // _CANDIDATES), -1)
-        changes = np.empty((len(found), *changes.shape))
-        seen = rows, near, second, nearest, weights, removal, -LEAST_GAIN * abs(loss)
-        run_blocks(_scout, hi - lo, _CANDIDATES, (lo, *seen, changes, found), n_threads)
-        hits = found[found >= 0]
-        reached = int(hits[0]) if len(hits) else hi
-        lo, in_vain = reached, in_vain + reached - lo
-    return lo, in_vain, n_swap, loss
+    with helpers(n_threads - 1, _assist, *seen):
+        try:
+            return _eager_swaps(
+                lo, in_vain, loss, rows, medoids,
+                near, second, nearest, runner_up, weights, removal, table, board, changes,
+            )  # fmt: skip
+        finally:
+            board[_DONE] = 1
 
 
 @kernel(strict=True)

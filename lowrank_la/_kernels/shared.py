@@ -1,0 +1,97 @@
+"""Words of memory that several threads read and write while they run.
+
+Kernels that only share arrays between calls need none of this. Loads and
+stores here are sequentially consistent: what was written before a store is
+seen by whoever loads it, on every processor.
+"""
+
+import numba
+from numba import types
+from numba.extending import intrinsic
+
+from .._support.jit import kernel
+
+_ORDER = "seq_cst"
+
+
+def _pointer(context, builder, array_type, array, index):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def _load_int64(typing_context, words, index):
+    signature = types.int64(words, types.int64)
+
+    def generate(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature.args[0], *args)
+        return builder.load_atomic(pointer, _ORDER, 8)
+
+    return signature, generate
+
+
+@intrinsic
+def _store_int64(typing_context, words, index, value):
+    signature = types.void(words, types.int64, types.int64)
+
+    def generate(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature.args[0], *args[:2])
+        builder.store_atomic(args[2], pointer, _ORDER, 8)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _add_int64(typing_context, words, index, value):
+    signature = types.int64(words, types.int64, types.int64)
+
+    def generate(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature.args[0], *args[:2])
+        return builder.atomic_rmw("add", pointer, args[2], _ORDER)
+
+    return signature, generate
+
+
+@intrinsic
+def _fence_all(typing_context):
+    def generate(context, builder, signature, args):
+        builder.fence(_ORDER)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@kernel(forceinline=True)
+def _load(words, index):
+    return _load_int64(words, index)
+
+
+@kernel(forceinline=True)
+def _store(words, index, value):
+    _store_int64(words, index, value)
+
+
+@kernel(forceinline=True)
+def _add(words, index, value):
+    return _add_int64(words, index, value)
+
+
+@kernel(forceinline=True)
+def _fence():
+    _fence_all()
+
+
+def _interpreted_add(words, index, value):
+    words[index] += value
+    return words[index] - value
+
+
+# load(words, index), store(words, index, value): words is an int64 array.
+# add(words, index, value): adds at one stroke and returns what was there before.
+# fence(): loads and stores before it are done before those after it.
+if numba.config.DISABLE_JIT:
+    load, store, add = (lambda w, i: w[i]), (lambda w, i, v: w.__setitem__(i, v)), _interpreted_add
+    fence = lambda: None  # noqa: E731
+else:
+    load, store, add, fence = _load, _store, _add, _fence
