@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lowrank_la._support import blocks
-from lowrank_la._support.blocks import frozen, run_blocks, thread_count
+from lowrank_la._support.blocks import frozen, helpers, run_blocks, thread_count
 from lowrank_la._support.jit import kernel
 
 
@@ -105,6 +105,49 @@ def test_blocks_may_run_blocks():
 
     run_blocks(outer, 8, 1, (), 4)
     assert total.all()
+
+
+def test_helpers_work_beside_the_caller():
+    meeting = threading.Barrier(2, timeout=60)
+    with helpers(1, meeting.wait):
+        meeting.wait()  # breaks unless a helper comes
+
+
+def test_helpers_that_came_are_waited_for():
+    came, done = threading.Event(), []
+
+    def work(value):
+        came.set()
+        time.sleep(0.05)
+        done.append(value)
+
+    with helpers(1, work, 7):
+        came.wait(60)
+    assert done == [7]
+
+
+def test_helpers_that_cannot_come_are_not_waited_for():
+    free = threading.Event()
+    busy = [blocks._pool().submit(free.wait, 60) for _ in range(blocks._pool()._max_workers)]
+    try:
+        with helpers(3, pytest.fail, "nobody needed this helper any more"):
+            pass
+    finally:
+        free.set()
+    assert all(future.result() for future in busy)
+
+
+def test_errors_of_helpers_and_of_the_caller_are_raised():
+    came = threading.Event()
+
+    def work():
+        came.set()
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError), helpers(1, work):
+        came.wait(60)
+    with pytest.raises(KeyError), helpers(2, bool):
+        raise KeyError
 
 
 FORK = """

@@ -64,16 +64,21 @@ def count_helpers(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fasterpam(dtype, count_helpers, global_random_seed):
+@pytest.mark.parametrize("k", [2, 9, 80])
+def test_fasterpam(k, dtype, count_helpers, global_random_seed):
+    """Often, since a race may spare a single run."""
     rng = np.random.default_rng(global_random_seed)
-    diss = rng.integers(1, 2**20, (700, 700)).astype(dtype)
-    results = [fasterpam(diss, 9, random_state=0, n_cpu=n_cpu) for n_cpu in (1, 2, 5)]
+    for n in (200, 401, 600):
+        diss = rng.random((n, n)).astype(dtype)
+        start = rng.choice(n, k, replace=False)
+        results = [fasterpam(diss, start, n_cpu=n_cpu) for n_cpu in (1, 2, 2, 3, 5)]
+        for result in results[1:]:
+            assert result.loss == results[0].loss
+            assert result.n_swap == results[0].n_swap > 0
+            np.testing.assert_array_equal(result.medoids, results[0].medoids)
+            np.testing.assert_array_equal(result.labels, results[0].labels)
+            np.testing.assert_array_equal(result.history, results[0].history)
     assert count_helpers
-    for result in results[1:]:
-        assert result.loss == results[0].loss
-        assert result.n_swap == results[0].n_swap
-        np.testing.assert_array_equal(result.labels, results[0].labels)
-        np.testing.assert_array_equal(result.history, results[0].history)
 
 
 def test_small_problems_stay_on_one_thread(count_helpers):
