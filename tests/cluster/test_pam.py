@@ -137,9 +137,9 @@ def test_the_optimum_is_never_beaten_and_never_left(diss, data):
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_best_of_ten_starts_is_optimal(k, global_random_seed):
+def test_best_of_many_starts_is_optimal(k, global_random_seed):
     diss = distances(10, global_random_seed)
-    best = min(fasterpam(diss, k, random_state=seed).loss for seed in range(10))
+    best = min(fasterpam(diss, k, random_state=seed).loss for seed in range(50))
     assert best == pytest.approx(naive.loss(diss, naive.best_subset(diss, k)), rel=1e-12)
 
 
@@ -336,13 +336,14 @@ def test_callback_sees_each_pass_and_stops():
 @pytest.mark.parametrize(("n", "k"), [(100, 2), (500, 10), (500, 60)])
 def test_same_result_as_the_kmedoids_package(n, k, dtype, global_random_seed):
     peer = pytest.importorskip("kmedoids")
-    diss = distances(n, global_random_seed).astype(dtype)
+    # Whole numbers: where it adds up with rounding, the package swaps for gains of nothing.
+    diss = np.round(100 * distances(n, global_random_seed)).astype(dtype)
     start = np.random.default_rng(global_random_seed).choice(n, k, replace=False)
     ours, theirs = fasterpam(diss, start), peer.fasterpam(diss, start.astype(np.uint64), n_cpu=1)
     np.testing.assert_array_equal(ours.medoids, theirs.medoids)
     np.testing.assert_array_equal(ours.labels, theirs.labels)
     assert ours.n_swap == theirs.n_swap
-    assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+    assert ours.loss == theirs.loss
 
 
 def pmedian(folder, name):
