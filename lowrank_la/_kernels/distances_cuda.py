@@ -8,11 +8,10 @@ import types
 
 import numpy as np
 
-from .._support.cuda import array_module, cuda, cuda_kernel, device_function, to_device
+from .._support.cuda import SIMULATED, cuda, cuda_kernel, device_function, to_device, xp
 from . import distances
 
-xp = array_module()
-TILE = 4 if xp is np else 16  # rows of X and of Y, and features, that a block keeps at a time
+TILE = 4 if SIMULATED else 16  # rows of X and of Y, and features, that a block keeps at a time
 
 
 accumulate = None  # bound where the template is specialised

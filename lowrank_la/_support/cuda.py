@@ -2,7 +2,7 @@
 
 Kernels are written in the part of the language that Numba's simulator, its
 built-in target, numba-cuda and numba-cuda-mlir share. Memory, linear algebra
-and sorting go through `array_module`: CuPy on a GPU, NumPy in the simulator.
+and sorting go through `xp`: CuPy on a GPU, NumPy in the simulator.
 """
 
 import functools
@@ -29,9 +29,16 @@ def _cuda():
     return importlib.import_module("numba.cuda")
 
 
-def array_module():
-    """CuPy, or NumPy in the simulator."""
-    return np if SIMULATED else importlib.import_module("cupy")
+class _ArrayModule:
+    """CuPy, or NumPy in the simulator; imported when it is first used."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # who only inspects modules needs no CuPy
+            raise AttributeError(name)
+        return getattr(np if SIMULATED else importlib.import_module("cupy"), name)
+
+
+xp = _ArrayModule()
 
 
 def is_device_array(array):
@@ -69,8 +76,7 @@ def resolve_device(device, *arrays):
 
 def _require_gpu():
     try:
-        usable = _cuda().is_available()
-        array_module()
+        usable = _cuda().is_available() and xp.ndarray
     except ImportError as error:
         raise RuntimeError(f"device='cuda' needs a package: {error}; {_HELP}") from error
     if not usable:
@@ -84,7 +90,7 @@ def twin(package, device):
 
 def to_device(array):
     """Contiguous copy on the GPU; what lies there already stays."""
-    return array_module().ascontiguousarray(array_module().asarray(array))
+    return xp.ascontiguousarray(xp.asarray(array))
 
 
 def to_host(array):

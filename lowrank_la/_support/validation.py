@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from .cuda import array_module, is_device_array
+from .cuda import is_device_array, xp
 
 
 def as_floats(name, array):
@@ -83,7 +83,7 @@ def validate_rows(estimator, X, *, reset, **options):
         return validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], **options)
     if X.ndim != 2 or not X.size:
         raise ValueError(f"X has shape {X.shape}: a non-empty array of two dimensions is needed")
-    if X.dtype.kind not in "fiub" or not bool(array_module().isfinite(X).all()):
+    if X.dtype.kind not in "fiub" or not bool(xp.isfinite(X).all()):
         raise ValueError("X must hold real, finite numbers")
     if reset:
         estimator.n_features_in_ = X.shape[1]

@@ -8,16 +8,15 @@ import numpy as np
 
 from .._support.cuda import (
     THREADS,
-    array_module,
     cuda,
     cuda_kernel,
     device_function,
     to_device,
     to_host,
+    xp,
 )
 from ._cpu import LEAST_GAIN, gain_of, least
 
-xp = array_module()
 _gain_of = device_function(gain_of)
 _least = device_function(least)
 
