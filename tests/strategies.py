@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import arrays
 dtypes = st.sampled_from([np.float32, np.float64])
 
 
-def _matrix(n, most):
-    return arrays(np.int64, (n, n), elements=st.integers(0, most))
+def integers(shape, low, high):
+    """Arrays whose entries are drawn one by one: by default most of them are equal."""
+    return arrays(np.int64, shape, elements=st.integers(low, high), fill=st.nothing())
 
 
 @st.composite
@@ -20,12 +21,12 @@ def dissimilarities(draw, min_n=1, max_n=10, kinds=("symmetric", "asymmetric", "
     """Square matrix with a zero diagonal; few distinct values give ties and duplicates."""
     n = draw(st.integers(min_n, max_n))
     kind = draw(st.sampled_from(kinds))
-    most = draw(st.sampled_from([1, 3, 1000]))
+    most = draw(st.sampled_from([1, 3, 1000, 1000]))
     if kind == "points":
-        points = draw(arrays(np.int64, (n, 2), elements=st.integers(0, most)))
+        points = draw(integers((n, 2), 0, most))
         diss = np.abs(points[:, None] - points).sum(axis=2)
     else:
-        diss = draw(_matrix(n, most))
+        diss = draw(integers((n, n), 0, most))
         diss = np.triu(diss) + np.triu(diss).T if kind == "symmetric" else diss
         np.fill_diagonal(diss, 0)
     return diss.astype(draw(dtypes))
@@ -43,6 +44,6 @@ def starts(draw, **options):
 def weighted_starts(draw, **options):
     """Dissimilarities, initial medoids, and integer weights that are positive on those."""
     diss, medoids = draw(starts(**options))
-    weights = draw(arrays(np.int64, len(diss), elements=st.integers(0, 3)))
+    weights = draw(integers(len(diss), 0, 3))
     weights[medoids] += weights[medoids] == 0
     return diss, medoids, weights.astype(float)

@@ -75,12 +75,16 @@ def test_same_weighted_swaps_as_the_definition(problem):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n", "k"), [(63, 4), (64, 2), (65, 6), (130, 3)])
-def test_same_swaps_across_lane_boundaries(n, k, dtype, global_random_seed):
-    diss = no_ties(n, global_random_seed).astype(dtype)
-    start = np.random.default_rng(global_random_seed).choice(n, k, replace=False)
-    result = fasterpam(diss, start)
-    expected, n_swap, _ = naive.fasterpam(diss, start)
+def test_same_swaps_across_lane_boundaries(n, k, weighted, dtype, global_random_seed):
+    rng = np.random.default_rng(global_random_seed)
+    diss, start = no_ties(n, global_random_seed).astype(dtype), rng.choice(n, k, replace=False)
+    weights = rng.integers(0, 4, n).astype(float) if weighted else None
+    if weighted:
+        weights[start] = 1
+    result = fasterpam(diss, start, sample_weight=weights)
+    expected, n_swap, _ = naive.fasterpam(diss, start, weights)
     np.testing.assert_array_equal(result.medoids, expected)
     np.testing.assert_array_equal(result.labels, naive.nearest(diss, expected))
     assert result.n_swap == n_swap > 0
