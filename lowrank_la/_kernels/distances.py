@@ -115,7 +115,9 @@ def _tile_kernel(metric):
 
 
 @kernel
-def _finish_products(lo, hi, X, Y, x_norms, y_norms, symmetric, cancelled, root, products, out):
+def _finish_products(
+    lo, hi, X, Y, x_norms, y_norms, symmetric, cancelled, unit, root, products, out
+):  # fmt: skip
     # (n, d) (m, d) (n,) (m,) in; products (hi - lo, m') in; (n, m) out
     first = len(Y) - products.shape[1]
     for i in range(lo, hi):
@@ -127,21 +129,21 @@ def _finish_products(lo, hi, X, Y, x_norms, y_norms, symmetric, cancelled, root,
                 y = Y[j]
                 square = 0.0
                 for f in range(len(x)):
-                    difference = np.float64(x[f]) - np.float64(y[f])
+                    difference = (np.float64(x[f]) - np.float64(y[f])) / unit
                     square += difference * difference
-            out[i, j] = np.sqrt(square) if root else square
+            out[i, j] = np.sqrt(square) * unit if root else square * unit * unit
     if symmetric:
         _mirror(lo, hi, lo, len(Y), out)
 
 
-def _from_products(A, B, a_norms, b_norms, X, Y, root, n_threads):
-    """Distances |a|² + |b|² - 2ab; those of close pairs from the rows of X and Y themselves."""
+def _from_products(A, B, a_norms, b_norms, X, Y, unit, root, n_threads):
+    """Distances |a|² + |b|² - 2ab, times the unit; those of close pairs from X and Y themselves."""
     symmetric, cancelled = B is A, _CANCELLED[A.dtype.char]
     out = np.empty((len(A), len(B)), A.dtype)
 
     def block(lo, hi, b):
         products = A[lo:hi] @ (B[lo:] if symmetric else B).T
-        args = X, Y, a_norms, b_norms, symmetric, cancelled, root, products, out
+        args = X, Y, a_norms, b_norms, symmetric, cancelled, unit, root, products, out
         _finish_products(lo, hi, *args)
 
     with single_threaded_blas():
@@ -153,24 +155,35 @@ def _squared_norms(X):
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
+def _exponent(X, axis=None):
+    """Power of two to divide by, so that squares neither overflow nor vanish."""
+    largest = np.abs(X).max(axis=axis, keepdims=axis is not None)
+    return np.frexp(largest)[1]
+
+
 def _euclidean(X, Y, root, n_threads):
-    centre = X.mean(axis=0, dtype=np.float64).astype(X.dtype)  # shorter vectors cancel less
-    A = frozen(X - centre)
-    B = A if Y is X else frozen(Y - centre)
-    return _from_products(A, B, _squared_norms(A), _squared_norms(B), X, Y, root, n_threads)
+    exponent = max(_exponent(X), _exponent(Y))
+    A = np.ldexp(X, -exponent)
+    centre = A.mean(axis=0, dtype=np.float64).astype(X.dtype)  # shorter vectors cancel less
+    A = frozen(A - centre)
+    B = A if Y is X else frozen(np.ldexp(Y, -exponent) - centre)
+    norms, unit = (_squared_norms(A), _squared_norms(B)), np.ldexp(1.0, exponent)
+    return _from_products(A, B, *norms, X, Y, unit, root, n_threads)
 
 
 def _cosine(X, Y, n_threads):
     A = _unit_rows(X)
     B = A if Y is X else _unit_rows(Y)
     # As if a row of zeros had length one, too: it is at distance one from all others.
-    squares = _from_products(A, B, np.ones(len(A)), np.ones(len(B)), A, B, False, n_threads)
+    ones = np.ones(len(A)), np.ones(len(B))
+    squares = _from_products(A, B, *ones, A, B, 1.0, False, n_threads)
     if Y is X:
         np.fill_diagonal(squares, 0.0)
     return np.divide(squares, 2.0, out=squares)
 
 
 def _unit_rows(X):
+    X = np.ldexp(X, -_exponent(X, axis=1))
     norms = np.sqrt(_squared_norms(X))
     norms[norms == 0.0] = 1.0
     return frozen((X / norms[:, None]).astype(X.dtype))

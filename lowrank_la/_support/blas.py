@@ -1,14 +1,23 @@
 """Hold BLAS at one thread, where a result must not depend on their number."""
 
 import functools
+import os
 import threading
 from contextlib import contextmanager
 
 from threadpoolctl import ThreadpoolController
 
-_lock = threading.Lock()
-_holders = 0
-_limit = None
+_turn = threading.RLock()
+
+
+def _new_turn():
+    """Start a forked child with a lock that nobody holds."""
+    global _turn
+    _turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_turn)
 
 
 @functools.cache
@@ -18,21 +27,10 @@ def _controller():
 
 @contextmanager
 def single_threaded_blas():
-    """Run the block with single-threaded BLAS; concurrent blocks share one limit.
+    """Run the block with single-threaded BLAS, one thread of the caller's after another.
 
-    The first to enter sets the limit and the last to leave lifts it, so that
-    overlapping blocks of several threads leave no trace.
+    The limit is the whole process's: were blocks of several threads to overlap,
+    the first to leave would lift it for the others.
     """
-    global _holders, _limit
-    with _lock:
-        if not _holders:
-            _limit = _controller().limit(limits=1, user_api="blas")
-            _limit.__enter__()
-        _holders += 1
-    try:
+    with _turn, _controller().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        with _lock:
-            _holders -= 1
-            if not _holders:
-                _limit.__exit__(None, None, None)

@@ -4,12 +4,13 @@ scikit-learn is imported where it is used: the plain functions do not load it.
 """
 
 import functools
+import numbers
 import os
 import warnings
 
 import numpy as np
 
-from .cuda import is_device_array, xp
+from .cuda import is_device_array, to_host, xp
 
 
 def as_floats(name, array):
@@ -24,19 +25,29 @@ def as_floats(name, array):
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     if hasattr(array, "tocsr"):
         raise ValueError(f"{name} is a sparse matrix: a dense array is needed")
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array)
+    except ValueError as error:  # rows of unequal lengths
+        raise ValueError(f"{name} is not an array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {array.dtype}: real numbers are needed")
-    if array.dtype in (np.float32, np.float64):  # in any byte order
+    if array.dtype.newbyteorder("=") in (np.float32, np.float64):
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     return array.astype(np.float64)
 
 
-def check_weights(sample_weight, n, kernels):
-    """Return weights as a float64 array of length n on the device, or raise a ValueError."""
+def check_integer(name, value, least):
+    """Return an integer that is not less than `least`, or raise a ValueError."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}={value!r}: an integer of at least {least} is needed")
+    return int(value)
+
+
+def check_weights(sample_weight, n):
+    """Return weights as a float64 array of length n, or raise a ValueError."""
     if sample_weight is None:
-        return kernels.xp.ones(n)
-    weights = np.asarray(sample_weight)
+        return np.ones(n)
+    weights = to_host(sample_weight)
     if weights.dtype.kind not in "fiub":
         raise ValueError(f"sample_weight has dtype {weights.dtype}: real numbers are needed")
     if weights.shape != (n,):
@@ -44,7 +55,7 @@ def check_weights(sample_weight, n, kernels):
     weights = weights.astype(np.float64)
     if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
         raise ValueError("sample_weight must be finite and not negative, and not all zero")
-    return kernels.to_device(weights)
+    return weights
 
 
 def warn_not_converged(solver, max_iter):

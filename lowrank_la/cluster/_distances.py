@@ -6,12 +6,12 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances as sklearn_distances
-from sklearn.metrics.pairwise import check_pairwise_arrays
+from sklearn.utils import check_array
 
 from .._kernels.distances import METRICS
 from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device
-from .._support.validation import as_floats
+from .._support.validation import check_integer
 
 _ALIASES = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
 _KERNELS = {"cpu": "distances", "cuda": "distances_cuda"}
@@ -70,6 +70,8 @@ def pairwise_distances(X, Y=None, metric="euclidean", *, n_jobs=None, device=Non
     array([[0., 2.],
            [2., 0.]])
     """
+    if n_jobs is not None:
+        check_integer("n_jobs", n_jobs, -1)
     if callable(metric):
         return _by_calls(X, Y, metric, kwds)
     name = _ALIASES.get(metric, metric)
@@ -86,8 +88,14 @@ def pairwise_distances(X, Y=None, metric="euclidean", *, n_jobs=None, device=Non
 
 def _dense_pair(X, Y):
     """X and Y as finite arrays of one float dtype; Y stays None."""
-    first, second = check_pairwise_arrays(X, Y)
-    return as_floats("X", first), None if Y is None else as_floats("Y", second)
+    X = check_array(X, input_name="X", dtype=[np.float64, np.float32])
+    if Y is None:
+        return X, None
+    Y = check_array(Y, input_name="Y", dtype=[np.float64, np.float32])
+    if Y.shape[1] != X.shape[1]:
+        raise ValueError(f"Y has {Y.shape[1]} features, but X has {X.shape[1]}")
+    common = np.result_type(X, Y)
+    return X.astype(common, copy=False), Y.astype(common, copy=False)
 
 
 def exact_distances(X, Y, metric, **kwds):

@@ -195,7 +195,7 @@ class KMedoids(
         if n_samples < self.n_clusters:
             raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}")
         costs = Dissimilarities(self._all_distances(X, n_samples), self.device, name="X")
-        weights = check_weights(sample_weight, n_samples, costs.kernels)
+        weights = costs.kernels.to_device(check_weights(sample_weight, n_samples))
         with Progress(self, self.verbose) as progress:
             best = min(self._starts(costs, weights, progress), key=lambda result: result.loss)
         if not best.converged and best.n_iter == self.max_iter:
@@ -254,8 +254,7 @@ class KMedoids(
         score : float
         """
         distances = self._nearest(X)[1]
-        weights = np.ones(len(distances)) if sample_weight is None else np.asarray(sample_weight)
-        return -float((weights * distances).sum())
+        return -float((check_weights(sample_weight, len(distances)) * distances).sum())
 
     def _starts(self, costs, weights, progress):
         """Results of all starts on one matrix."""

@@ -14,7 +14,7 @@ from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
 from .._support.result import Result
-from .._support.validation import as_floats, check_weights, warn_not_converged
+from .._support.validation import as_floats, check_integer, check_weights, warn_not_converged
 
 INITS = ("random", "first", "build")
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
@@ -68,6 +68,7 @@ class Dissimilarities:
     """
 
     def __init__(self, diss, device=None, n_cpu=-1, name="diss"):
+        check_integer("n_cpu", n_cpu, -1)
         self.kernels = twin(__package__, resolve_device(device, diss))
         self.name = name
         given = check_dissimilarities(diss)
@@ -314,11 +315,11 @@ def fasterpam(
     >>> sorted(result.medoids.tolist()), result.loss
     ([1, 4], 4.0)
     """
-    costs = Dissimilarities(diss, device, n_cpu)
-    weights = check_weights(sample_weight, len(costs), costs.kernels)
-    medoids = check_medoids(medoids, len(costs))
-    _check_options(init, max_iter)
-    medoids = initial_medoids(costs, medoids, weights, init, as_generator(random_state))
+    if init not in INITS:
+        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, INITS))}")
+    max_iter, rng = check_integer("max_iter", max_iter, 0), as_generator(random_state)
+    costs, medoids, weights = _check(diss, medoids, sample_weight, n_cpu, device)
+    medoids = initial_medoids(costs, medoids, weights, init, rng)
     result = optimise(costs, medoids, weights, max_iter, callback)
     if not result.converged and result.n_iter == max_iter:
         warn_not_converged("fasterpam", max_iter)
@@ -364,9 +365,8 @@ def pam_build(diss, medoids, *, sample_weight=None, n_cpu=-1, device=None):
     >>> pam_build(abs(x[:, None] - x), 2).medoids.tolist()
     [2, 4]
     """
-    costs = Dissimilarities(diss, device, n_cpu)
-    weights = check_weights(sample_weight, len(costs), costs.kernels)
-    medoids = initial_medoids(costs, check_medoids(medoids, len(costs)), weights, "build", None)
+    costs, medoids, weights = _check(diss, medoids, sample_weight, n_cpu, device)
+    medoids = initial_medoids(costs, medoids, weights, "build", None)
     return optimise(costs, medoids, weights, max_iter=0)
 
 
@@ -404,8 +404,8 @@ def _result(costs, weights, medoids, labels, n_swap, converged, history):
     )
 
 
-def _check_options(init, max_iter):
-    if init not in INITS:
-        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, INITS))}")
-    if not isinstance(max_iter, numbers.Integral) or max_iter < 0:
-        raise ValueError(f"max_iter={max_iter!r}: a non-negative integer is needed")
+def _check(diss, medoids, sample_weight, n_cpu, device):
+    """Return what both functions take, checked and on the device."""
+    costs = Dissimilarities(diss, device, n_cpu)
+    weights = costs.kernels.to_device(check_weights(sample_weight, len(costs)))
+    return costs, check_medoids(medoids, len(costs)), weights
