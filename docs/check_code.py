@@ -1,6 +1,6 @@
 """Run the code blocks of Markdown pages, each page in one namespace, in order.
 
-``python docs/check_code.py README.md docs/user_guide/*.md``. Blocks marked
+``python docs/check_code.py README.md docs/index.md docs/user_guide/*.md``. Blocks marked
 ``python`` run; where they begin with a prompt, what they print is compared too.
 """
 
