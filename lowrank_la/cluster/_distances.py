@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 
 from .._kernels.distances import METRICS
 from .._support.blocks import thread_count
-from .._support.cuda import is_device_array, resolve_device
+from .._support.cuda import is_device_array, resolve_device, to_host
 from .._support.validation import check_integer
 
 _ALIASES = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
@@ -98,12 +98,21 @@ def _dense_pair(X, Y):
     return X.astype(common, copy=False), Y.astype(common, copy=False)
 
 
+def fitted_params(X, metric, given):
+    """Parameters of a metric, with what is estimated from the data if it is not given."""
+    if metric == "seuclidean" and "V" not in given:
+        return {**given, "V": np.var(X, axis=0, ddof=1, dtype=np.float64)}
+    if metric == "mahalanobis" and not {"V", "VI"} & set(given):
+        return {**given, "VI": np.linalg.inv(np.cov(X.T, dtype=np.float64)).T}
+    return given
+
+
 def exact_distances(X, Y, metric, **kwds):
     """Distances of float64 rows without cancellation, for a few columns: nothing to compile."""
     name = _ALIASES.get(metric, metric)
     if issparse(X) or name not in METRICS or name == "cosine":
-        return pairwise_distances(X, Y, metric, device="cpu", **kwds)
-    return cdist(X, Y, name)
+        return to_host(pairwise_distances(X, Y, metric, **kwds))
+    return cdist(to_host(X), to_host(Y), name)
 
 
 def _with_small_indices(X):

@@ -25,7 +25,7 @@ from .._support.validation import (
     validate_rows,
     warn_not_converged,
 )
-from ._distances import exact_distances, pairwise_distances
+from ._distances import exact_distances, fitted_params, pairwise_distances
 from ._pam import INITS, Dissimilarities, check_medoids, initial_medoids, optimise
 
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
@@ -88,7 +88,7 @@ class KMedoids(
         Passes over the candidates in the best start.
     converged_ : bool
         Whether no single swap of a medoid improves the loss any more.
-    history_ : ndarray of shape (n_iter_,)
+    history_ : ndarray of shape (n_iter,)
         The loss after each pass of the best start.
     n_features_in_ : int
         Features seen in fit; absent if X was a sequence of objects.
@@ -127,7 +127,7 @@ class KMedoids(
 
     _parameter_constraints = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "metric": [StrOptions({*_VALID_METRICS, "precomputed"}), callable],
+        "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
         "metric_params": [dict, None],
         "method": [StrOptions({"fasterpam"})],
         "init": [StrOptions(set(INITS)), "array-like"],
@@ -260,7 +260,7 @@ class KMedoids(
         """Results of all starts on one matrix."""
         rng = as_generator(self.random_state)
         given = isinstance(self.init, str)
-        medoids = check_medoids(self.n_clusters if given else self.init, len(costs))
+        medoids = check_medoids(int(self.n_clusters) if given else self.init, len(costs), "init")
         if not given and len(medoids) != self.n_clusters:
             raise ValueError(f"init has {len(medoids)} medoids, but n_clusters={self.n_clusters}")
         random = given and self.init == "random"
@@ -284,12 +284,12 @@ class KMedoids(
         if self.metric == "precomputed":
             return X
         itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
+        self._metric_params = fitted_params(X, self.metric, self.metric_params or {})
         require_memory(f"The distance matrix of X ({n_samples} samples)", n_samples**2 * itemsize)
         return self._distances(X)
 
     def _distances(self, X, Y=None):
-        params = self.metric_params or {}
-        return pairwise_distances(X, Y, self.metric, device=self.device, **params)
+        return pairwise_distances(X, Y, self.metric, device=self.device, **self._metric_params)
 
     def _to_medoids(self, X):
         if self.metric == "precomputed":
@@ -320,8 +320,8 @@ class KMedoids(
         distances = np.empty(len(result.labels))
         for slot, medoid in enumerate(result.medoids):
             members = np.flatnonzero(result.labels == slot)
-            rows, centre = (to_host(X[i]).astype(np.float64) for i in (members, [medoid]))
-            params = self.metric_params or {}
+            rows, centre = X[members].astype(np.float64), X[[medoid]].astype(np.float64)
+            params = self._metric_params
             distances[members] = exact_distances(rows, centre, self.metric, **params)[:, 0]
         return float((to_host(weights) * distances).sum())
 
@@ -339,6 +339,8 @@ class KMedoids(
 
 def _is_sequence_of_objects(X):
     """Whether X is anything but a two-dimensional collection of numbers."""
+    if isinstance(X, (str, bytes)):
+        raise ValueError("X is a single string: a sequence of objects is needed")
     if hasattr(X, "toarray") or hasattr(X, "iloc") and X.ndim == 2:
         return False
     try:

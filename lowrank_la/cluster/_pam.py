@@ -117,21 +117,21 @@ def check_dissimilarities(diss):
     return diss
 
 
-def check_medoids(medoids, n):
+def check_medoids(medoids, n, name="medoids"):
     """Return a number of medoids, or an int64 array of distinct initial ones."""
     if isinstance(medoids, numbers.Integral) and not isinstance(medoids, bool):
         if not 1 <= medoids <= n:
-            raise ValueError(f"medoids={medoids}: between 1 and n={n} are possible")
+            raise ValueError(f"{name}={medoids}: between 1 and n={n} are possible")
         return int(medoids)
     given = np.asarray(medoids)
     if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
         raise ValueError(
-            f"medoids={medoids!r}: an integer, or a one-dimensional array of indices, is needed"
+            f"{name}={medoids!r}: an integer, or a one-dimensional array of indices, is needed"
         )
     if given.min() < 0 or given.max() >= n:
-        raise ValueError(f"medoids has indices outside 0..{n - 1}")
+        raise ValueError(f"{name} has indices outside 0..{n - 1}")
     if len(np.unique(given)) < len(given):
-        raise ValueError("medoids has duplicates: initial medoids must be distinct objects")
+        raise ValueError(f"{name} has duplicates: initial medoids must be distinct objects")
     return given.astype(np.int64)
 
 
