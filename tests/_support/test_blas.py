@@ -2,7 +2,7 @@ import pytest
 
 # Each runs in a process of its own, where BLAS has two threads and nobody else limits it.
 PRELUDE = """
-import threading
+import os, threading, time
 import numpy
 from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_info
@@ -32,27 +32,48 @@ except KeyError:
 assert blas_threads() == {2}
 """
 
-OVERLAPPING = """
-meeting = threading.Barrier(4, timeout=60)
-order = [threading.Event() for _ in range(5)]
-order[0].set()
+FROM_SEVERAL_THREADS = """
+start = threading.Barrier(4, timeout=60)
 
-def work(place):  # all are within at once; whoever entered first leaves first
-    order[place].wait(60)
-    with single_threaded_blas():
-        order[place + 1].set()
-        meeting.wait()
-        inside = blas_threads()
-        meeting.wait()
-        if place:
-            left[place - 1].wait(60)
-    left[place].set()
-    return inside
+def work(place):
+    start.wait()
+    seen = set()
+    for _ in range(20):
+        with single_threaded_blas():
+            seen |= blas_threads()
+            time.sleep(0.001 * place)
+            seen |= blas_threads()
+    return seen
 
-left = [threading.Event() for _ in range(4)]
 with ThreadPoolExecutor(4) as pool:
     assert list(pool.map(work, range(4))) == [{1}] * 4
 assert blas_threads() == {2}, "the limit outlived the blocks"
+"""
+
+FORKED_WITHIN = """
+entered, leave = threading.Event(), threading.Event()
+
+def hold():
+    with single_threaded_blas():
+        entered.set()
+        leave.wait(60)
+
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(hold)
+    entered.wait(60)
+    child = os.fork()
+    if not child:
+        with single_threaded_blas():
+            os._exit(0)
+    leave.set()
+for _ in range(600):  # a child that waits for a lock never ends
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if ended:
+        break
+    time.sleep(0.05)
+else:
+    os.kill(child, 9)
+assert ended and status == 0
 """
 
 ANOTHER_THREAD_LATER = """
@@ -69,8 +90,8 @@ assert blas_threads() == {2}
 
 @pytest.mark.parametrize(
     "code",
-    [NESTED, AFTER_AN_ERROR, OVERLAPPING, ANOTHER_THREAD_LATER],
-    ids=["nested", "after an error", "overlapping", "another thread later"],
+    [NESTED, AFTER_AN_ERROR, FROM_SEVERAL_THREADS, ANOTHER_THREAD_LATER, FORKED_WITHIN],
+    ids=["nested", "after an error", "several threads", "another thread later", "forked within"],
 )
 def test_one_thread_within_and_no_trace_after(code, run_python):
     run_python("-c", PRELUDE + code, OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2")

@@ -18,7 +18,7 @@ def no_gpu(monkeypatch):
             return False
 
     monkeypatch.setattr(cuda, "_cuda", lambda: Target)
-    monkeypatch.setattr(cuda, "array_module", lambda: np)
+    monkeypatch.setattr(cuda, "xp", np)
 
 
 def test_the_default_is_where_the_data_are(monkeypatch):
@@ -49,6 +49,21 @@ def test_no_package_is_told_with_advice(monkeypatch):
     monkeypatch.setattr(cuda, "_cuda", missing)
     with pytest.raises(RuntimeError, match=r"'cupy'.*lowrank-la\[gpu\]"):
         cuda.resolve_device("cuda")
+
+
+def test_cupy_is_imported_when_it_is_used(monkeypatch):
+    imported = []
+
+    def module(name):
+        imported.append(name)
+        return np
+
+    monkeypatch.setattr(cuda, "SIMULATED", False)
+    monkeypatch.setattr(cuda.importlib, "import_module", module)
+    assert not hasattr(cuda.xp, "__wrapped__")
+    assert imported == []
+    assert cuda.xp.zeros is np.zeros
+    assert imported == ["cupy"]
 
 
 def test_the_cpu_needs_no_cuda_package(run_python):

@@ -7,11 +7,11 @@ from lowrank_la._support import validation
 from lowrank_la._support.validation import (
     all_or_nothing,
     as_floats,
+    check_integer,
     check_weights,
     require_memory,
     warn_not_converged,
 )
-from lowrank_la.cluster import _cpu
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -36,9 +36,21 @@ def test_what_is_not_real_numbers_is_named(array):
         as_floats("diss", array)
 
 
+def test_ragged_rows_are_named():
+    with pytest.raises(ValueError, match="diss is not an array"):
+        as_floats("diss", [[1.0], [1.0, 2.0]])
+
+
+def test_integers():
+    assert check_integer("k", np.int8(3), 3) == 3
+    for value in (2, 3.0, "3", None, True, np.nan):
+        with pytest.raises(ValueError, match=r"k=.*at least 3"):
+            check_integer("k", value, 3)
+
+
 def test_weights():
-    assert check_weights(None, 3, _cpu).tolist() == [1, 1, 1]
-    weights = check_weights([0, 1, 2], 3, _cpu)
+    assert check_weights(None, 3).tolist() == [1, 1, 1]
+    weights = check_weights([0, 1, 2], 3)
     assert (weights.dtype, weights.tolist()) == (np.float64, [0, 1, 2])
 
 
@@ -58,7 +70,7 @@ BAD_WEIGHTS = [
 @pytest.mark.parametrize("weights", BAD_WEIGHTS, ids=str)
 def test_bad_weights_are_named(weights):
     with pytest.raises(ValueError, match="sample_weight"):
-        check_weights(weights, 3, _cpu)
+        check_weights(weights, 3)
 
 
 def test_the_warning_says_what_to_change():
