@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._support.cuda import to_host
+from .._support.cuda import is_device_array, to_device, to_host
 from .._support.progress import CallbackSupportMixin, Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import (
@@ -220,7 +220,8 @@ class KMedoids(
         -------
         labels : ndarray of shape (n_samples,)
         """
-        return self._nearest(X)[0]
+        labels = self._nearest(X)[0]
+        return to_device(labels) if is_device_array(X) else labels
 
     def transform(self, X):
         """Distances to the medoids.
@@ -317,9 +318,9 @@ class KMedoids(
         """Return the loss in float64 where the solver saw float32 distances."""
         if self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32:
             return result.loss
-        distances = np.empty(len(result.labels))
-        for slot, medoid in enumerate(result.medoids):
-            members = np.flatnonzero(result.labels == slot)
+        distances, labels = np.empty(len(result.labels)), to_host(result.labels)
+        for slot, medoid in enumerate(to_host(result.medoids)):
+            members = np.flatnonzero(labels == slot)
             rows, centre = X[members].astype(np.float64), X[[medoid]].astype(np.float64)
             params = self._metric_params
             distances[members] = exact_distances(rows, centre, self.metric, **params)[:, 0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._support.blocks import thread_count
-from .._support.cuda import resolve_device, twin
+from .._support.cuda import is_device_array, resolve_device, twin
 from .._support.random import as_generator
 from .._support.result import Result
 from .._support.validation import as_floats, check_integer, check_weights, warn_not_converged
@@ -31,9 +31,10 @@ class KMedoidsResult(Result):
         Sum over all objects of the (weighted) cost to the medoid that serves
         them, added up in float64.
     labels : ndarray of shape (n,), int32
-        Slot of the medoid that serves each object.
+        Slot of the medoid that serves each object; on the GPU if the
+        dissimilarities were passed there.
     medoids : ndarray of shape (k,), int64
-        Objects chosen as medoids, by slot.
+        Objects chosen as medoids, by slot; likewise.
     n_swap : int
         Swaps made.
     n_iter : int
@@ -65,12 +66,14 @@ class Dissimilarities:
     n_threads : int
     name : str
         What the caller calls the matrix.
+    stays : bool
+        Whether it was passed on a GPU, where results then stay, too.
     """
 
     def __init__(self, diss, device=None, n_cpu=-1, name="diss"):
         check_integer("n_cpu", n_cpu, -1)
         self.kernels = twin(__package__, resolve_device(device, diss))
-        self.name = name
+        self.name, self.stays = name, is_device_array(diss)
         given = check_dissimilarities(diss)
         small = len(given) < _PARALLEL_FROM and n_cpu < 1
         self.n_threads = 1 if small else thread_count(n_cpu)
@@ -157,7 +160,7 @@ def build(costs, k, weights):
     out = weights == 0
     for slot in range(k):
         losses = kernels.loss_with(rows, near, weights, costs.n_threads)
-        costs.require_finite(float(losses.sum()))
+        costs.require_finite(float(losses.max()))
         losses[out] = np.inf
         medoids[slot] = chosen = int(losses.argmin())
         out[chosen] = True  # duplicates of a medoid gain nothing, but it is never chosen twice
@@ -395,8 +398,8 @@ def _result(costs, weights, medoids, labels, n_swap, converged, history):
     costs.require_finite(loss)
     return KMedoidsResult(
         loss=loss,
-        labels=costs.kernels.to_host(labels),
-        medoids=costs.kernels.to_host(medoids),
+        labels=labels if costs.stays else costs.kernels.to_host(labels),
+        medoids=medoids if costs.stays else costs.kernels.to_host(medoids),
         n_iter=len(history),
         n_swap=n_swap,
         converged=converged,
