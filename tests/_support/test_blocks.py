@@ -187,6 +187,7 @@ def test_frozen_forgets_memory_maps(tmp_path):
     assert np.shares_memory(frozen(stored), stored)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the JIT is off")
 def test_a_kernel_that_writes_to_its_input_does_not_compile():
     with pytest.raises(numba.TypingError, match="readonly"):
         run_blocks(write_to_input, 1, 1, (frozen(np.ones(3)), np.empty(1)), 1)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -198,6 +199,36 @@ def test_a_function_of_rows():
     assert model.n_features_in_ == 3
 
 
+def test_a_refit_on_objects_forgets_the_features():
+    model = KMedoids(2, init="build").fit(pd.DataFrame(X, columns=["a", "b", "c"]))
+    model.set_params(metric=hamming).fit(["one", "two", "three", "four"])
+    assert not hasattr(model, "n_features_in_")
+    assert not hasattr(model, "feature_names_in_")
+    assert model.predict(["two"]).shape == (1,)
+
+
+@pytest.mark.parametrize("objects", [None, 5, [], "a string"])
+def test_what_is_no_collection_of_objects_is_named(objects):
+    model = KMedoids(2, metric=hamming, init="build")
+    with pytest.raises((ValueError, TypeError), match=r"\bX\b|n_samples"):
+        model.fit(objects)
+    model.fit(["one", "two", "three"])
+    with pytest.raises((ValueError, TypeError), match=r"\bX\b|sample"):
+        model.predict(objects)
+
+
+@pytest.mark.parametrize(
+    "metric", ["seuclidean", "mahalanobis", "correlation", "braycurtis", "minkowski", "haversine"]
+)
+def test_other_metrics(metric):
+    data = X[:60, :2] if metric == "haversine" else X[:60]
+    model = KMedoids(3, metric=metric, random_state=0).fit(data)
+    np.testing.assert_array_equal(model.predict(data), model.labels_)
+    distances = model.transform(data)
+    assert model.inertia_ == pytest.approx(distances.min(axis=1).sum(), rel=1e-9)
+    np.testing.assert_allclose(distances[model.medoid_indices_, range(3)], 0, atol=1e-7)
+
+
 # Weights and starts
 
 
@@ -307,6 +338,24 @@ def test_pipeline_and_grid_search():
 def test_grid_search_on_dissimilarities():
     search = GridSearchCV(KMedoids(metric="precomputed", random_state=0), {"n_clusters": [2, 4]})
     assert search.fit(cdist(X, X)).best_params_ == {"n_clusters": 4}
+
+
+def test_weights_are_routed(model):
+    weights = np.arange(len(X), dtype=float)
+    expected = clone(model).fit(X, sample_weight=weights)
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(clone(model).set_fit_request(sample_weight=True))
+        pipeline.fit(X, sample_weight=weights)
+    assert_same_clustering(pipeline[-1], expected)
+    assert expected.inertia_ != clone(model).fit(X).inertia_
+
+
+def test_workers_read_mapped_data():
+    """joblib hands arrays of more than a megabyte to processes as read-only memory maps."""
+    data = np.random.default_rng(0).normal(size=(700, 300))
+    assert data.nbytes > 2**20
+    search = GridSearchCV(KMedoids(random_state=0), {"n_clusters": [2, 3]}, cv=2, n_jobs=2)
+    assert search.fit(data).best_params_ == {"n_clusters": 3}
 
 
 def test_copies(model):

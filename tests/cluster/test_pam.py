@@ -1,4 +1,5 @@
 import gzip
+import inspect
 import warnings
 from itertools import product
 
@@ -13,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.cluster import KMedoidsResult, fasterpam, pam_build
 from tests.reference import kmedoids as naive
-from tests.strategies import dissimilarities, starts, weighted_starts
+from tests.strategies import dissimilarities, dtypes, integers, starts, weighted_starts
 
 TINY = {"max_n": 8}
 
@@ -90,6 +91,17 @@ def test_same_swaps_across_lane_boundaries(n, k, weighted, dtype, global_random_
     assert result.n_swap == n_swap > 0
 
 
+@given(st.data(), st.integers(2, 7))
+def test_costs_of_any_sign_and_diagonal(data, n):
+    """Nothing is taken for granted: no object need be its own best medoid."""
+    diss = data.draw(integers((n, n), -20, 20)).astype(data.draw(dtypes))
+    medoids = data.draw(st.permutations(range(n)))[: data.draw(st.integers(2, n))]
+    result = fasterpam(diss, medoids)
+    expected, n_swap, _ = naive.fasterpam(diss, medoids)
+    np.testing.assert_array_equal(result.medoids, expected)
+    assert (result.n_swap, result.loss) == (n_swap, naive.loss(diss, expected))
+
+
 @given(dissimilarities(), st.data())
 def test_build_is_greedy(diss, data):
     k = data.draw(st.integers(1, len(diss)))
@@ -129,6 +141,18 @@ def test_one_asymmetric_entry_counts(k):
         result = fasterpam(diss, k, init="first")
         assert_valid(result, diss)
         assert naive.best_single_swap(diss, result.medoids) >= result.loss, (i, j)
+
+
+def test_asymmetry_that_no_sample_shows_is_met_in_the_loss(global_random_seed):
+    """In a large matrix, a few costs of the chosen medoids to their own objects."""
+    diss = distances(1500, global_random_seed)
+    start = fasterpam(diss, 10, random_state=0)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        objects = rng.choice(np.setdiff1d(np.arange(1500), start.medoids), 3, replace=False)
+        changed = diss.copy()
+        changed[objects, start.medoids[start.labels[objects]]] += 10
+        assert_valid(fasterpam(changed, start.medoids), changed)
 
 
 @given(dissimilarities(min_n=3, max_n=10), st.data())
@@ -361,6 +385,26 @@ def pmedian(folder, name):
     i, j = np.array(list(lengths)).T - 1
     graph = coo_array((list(lengths.values()), (i, j)), shape=(n, n))
     return shortest_path(graph, directed=False), k, float(optima[name])
+
+
+def test_called_like_the_kmedoids_package():
+    """Who comes from there changes one import."""
+    peer = pytest.importorskip("kmedoids")
+    for ours, theirs in ((fasterpam, peer.fasterpam), (pam_build, peer.pam_build)):
+        expected = list(inspect.signature(theirs).parameters)
+        parameters = inspect.signature(ours).parameters
+        assert [name for name in parameters if name in expected] == expected
+    expected = [name for name in vars(peer.fasterpam(distances(9, 0), 2)) if name[0] != "_"]
+    result = fasterpam(distances(9, 0), 2)
+    assert not [name for name in expected if not hasattr(result, name)]
+
+
+def test_same_build_as_the_kmedoids_package(global_random_seed):
+    peer = pytest.importorskip("kmedoids")
+    diss = np.round(100 * distances(200, global_random_seed))
+    ours, theirs = pam_build(diss, 12), peer.pam_build(diss, 12)
+    np.testing.assert_array_equal(ours.medoids, theirs.medoids)
+    assert ours.loss == theirs.loss
 
 
 @pytest.mark.parametrize("name", [f"pmed{i}" for i in range(1, 11)])

@@ -193,6 +193,12 @@ def test_more_medoids_than_positive_weights(solve):
     refused(lambda weights: solve(DISS, 5, sample_weight=weights), weights, "sample_weight")
 
 
+@pytest.mark.parametrize("solve", SOLVERS, ids=name_of)
+def test_weights_that_overflow_are_named(solve):
+    refused(lambda weights: solve(DISS, 3, sample_weight=weights), np.full(60, 1e308),
+            "sample_weight")  # fmt: skip
+
+
 BAD_MEDOIDS = [
     0, -1, 61, 2.5, 3.0, True, "three", None, np.nan, [], [0, 0], [-1, 0], [0, 60], [0.0, 1.0],
     [[0, 1]], [True, False], ["a"], [np.nan, 1], [0, None],
