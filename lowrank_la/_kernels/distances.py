@@ -57,14 +57,6 @@ ACCUMULATE = {
 METRICS = (*ACCUMULATE, "euclidean", "sqeuclidean", "cosine")
 
 
-@kernel
-def _mirror(lo, hi, first, last, out):
-    """Copy what lies above the diagonal in some rows and columns to below it."""
-    for j in range(first, last):
-        for i in range(lo, min(hi, j)):
-            out[j, i] = out[i, j]
-
-
 _MERGE = {"chebyshev": chebyshev}  # how parts that are not negative combine; else they add
 
 
@@ -105,7 +97,9 @@ def _tiles(lo, hi, b, X, Y, symmetric, scale, out):
             for j in range(max(first, i) if symmetric else first, last):
                 out[i, j] = sums[i - lo, j - first] * scale
         if symmetric:
-            _mirror(lo, hi, first, last, out)
+            for j in range(first, last):
+                for i in range(lo, j if j < hi else hi):
+                    out[j, i] = out[i, j]
 
 
 @functools.cache
@@ -122,7 +116,7 @@ def _finish_products(
     first = len(Y) - products.shape[1]
     for i in range(lo, hi):
         x = X[i]
-        for j in range(max(first, i) if symmetric else first, len(Y)):
+        for j in range(i if symmetric else first, len(Y)):
             scale = x_norms[i] + y_norms[j]
             square = scale - 2.0 * products[i - lo, j - first]
             if square < cancelled * scale:
@@ -133,7 +127,9 @@ def _finish_products(
                     square += difference * difference
             out[i, j] = np.sqrt(square) * unit if root else square * unit * unit
     if symmetric:
-        _mirror(lo, hi, lo, len(Y), out)
+        for j in range(lo, len(Y)):
+            for i in range(lo, j if j < hi else hi):
+                out[j, i] = out[i, j]
 
 
 def _from_products(A, B, a_norms, b_norms, X, Y, unit, root, n_threads):

@@ -99,7 +99,6 @@ def _equal_scalar(values, value, start, stop):
     return mask
 
 
-@kernel
 def _lowest_scalar(mask):
     position = np.uint64(0)
     while not (mask >> position) & _ONE:
@@ -125,11 +124,6 @@ def _equal(values, value, start, n):
     return _equal_64(values, value, begin) >> (start - begin)
 
 
-@kernel(forceinline=True)
-def _lowest(mask):
-    return _trailing_zeros(mask)
-
-
 def _interpreted(scalar):
     """Let the definition stand in for the vector code where nothing is compiled."""
 
@@ -147,4 +141,4 @@ def _interpreted(scalar):
 if numba.config.DISABLE_JIT:
     below, equal, lowest = _interpreted(_below_scalar), _interpreted(_equal_scalar), _lowest_scalar
 else:
-    below, equal, lowest = _below, _equal, _lowest
+    below, equal, lowest = _below, _equal, _trailing_zeros

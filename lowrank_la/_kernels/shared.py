@@ -9,8 +9,6 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-from .._support.jit import kernel
-
 _ORDER = "seq_cst"
 
 
@@ -62,31 +60,12 @@ def _fence_all(typing_context):
     return types.void(), generate
 
 
-@kernel(forceinline=True)
-def _load(words, index):
-    return _load_int64(words, index)
-
-
-@kernel(forceinline=True)
-def _store(words, index, value):
-    _store_int64(words, index, value)
-
-
-@kernel(forceinline=True)
-def _add(words, index, value):
-    return _add_int64(words, index, value)
-
-
-@kernel(forceinline=True)
-def _fence():
-    _fence_all()
-
-
 def _interpreted_add(words, index, value):
     words[index] += value
     return words[index] - value
 
 
+# For kernels only.
 # load(words, index), store(words, index, value): words is an int64 array.
 # add(words, index, value): adds at one stroke and returns what was there before.
 # fence(): loads and stores before it are done before those after it.
@@ -94,4 +73,4 @@ if numba.config.DISABLE_JIT:
     load, store, add = (lambda w, i: w[i]), (lambda w, i, v: w.__setitem__(i, v)), _interpreted_add
     fence = lambda: None  # noqa: E731
 else:
-    load, store, add, fence = _load, _store, _add, _fence
+    load, store, add, fence = _load_int64, _store_int64, _add_int64, _fence_all

@@ -268,7 +268,9 @@ def _eager_swaps(
     store(board, _CLAIM, (lo >> 2) + lead)
     while lo < n and in_vain < n:
         four = lo >> 2
-        hi = min(4 * four + 4, n, lo + n - in_vain)
+        hi = 4 * four + 4
+        hi = hi if hi < n else n
+        hi = hi if hi - lo < n - in_vain else lo + n - in_vain
         if load(board, _CLAIM) <= four:  # overtaken: leave the helpers more room
             lead *= 2
             store(board, _CLAIM, four + lead)
@@ -354,17 +356,13 @@ def loss_with(rows, near, weights, n_threads):
 
 
 @kernel
-def _differ(one, other, tolerance):
-    return abs(one - other) > tolerance * max(abs(one), abs(other))
-
-
-@kernel
 def _all_alike(diss, tolerance):
     n, tile = len(diss), 32  # tiles, so that the columns stay in the cache
     for left in range(0, n, tile):
         for i in range(left, n):
-            for j in range(left, min(left + tile, i)):
-                if _differ(diss[i, j], diss[j, i], tolerance):
+            for j in range(left, i if i < left + tile else left + tile):
+                one, other = diss[i, j], diss[j, i]
+                if abs(one - other) > tolerance * (abs(one) + abs(other)):
                     return False
     return True
 
@@ -376,7 +374,8 @@ def _some_alike(diss, tolerance):
         bits = random_bits(np.uint64(0), i, np.uint64(0))
         for word in (bits & low, bits >> half):
             j = (word * n) >> half
-            if _differ(diss[i, j], diss[j, i], tolerance):
+            one, other = diss[i, j], diss[j, i]
+            if abs(one - other) > tolerance * (abs(one) + abs(other)):
                 return False
     return True
 
