@@ -272,6 +272,9 @@ class KMedoids(
     def _check_samples(self, X, *, reset):
         """Return X as a checked array or sparse matrix, or as a list of objects."""
         if callable(self.metric) and _is_sequence_of_objects(X):
+            if reset:  # a refit forgets
+                vars(self).pop("n_features_in_", None)
+                vars(self).pop("feature_names_in_", None)
             return list(X)
         if self.metric != "precomputed":
             return validate_rows(self, X, reset=reset, accept_sparse="csr")
@@ -340,10 +343,10 @@ class KMedoids(
 
 def _is_sequence_of_objects(X):
     """Whether X is anything but a two-dimensional collection of numbers."""
-    if isinstance(X, (str, bytes)):
-        raise ValueError("X is a single string: a sequence of objects is needed")
     if hasattr(X, "toarray") or hasattr(X, "iloc") and X.ndim == 2:
         return False
+    if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or len(X) == 0:
+        raise ValueError(f"X={X!r}: an array, or a sequence of at least one object, is needed")
     try:
         array = np.asarray(X)
     except ValueError:  # of unequal lengths

@@ -329,14 +329,14 @@ def fasterpam(
     return result
 
 
-def pam_build(diss, medoids, *, sample_weight=None, n_cpu=-1, device=None):
+def pam_build(diss, k, *, sample_weight=None, n_cpu=-1, device=None):
     """Choose k medoids greedily: the initialisation of PAM.
 
     Parameters
     ----------
     diss : array_like of shape (n, n)
         Dissimilarities, as for :func:`fasterpam`.
-    medoids : int
+    k : int
         How many medoids to choose.
     sample_weight : array_like of shape (n,), default=None
         Non-negative weights of the objects in the loss.
@@ -368,8 +368,9 @@ def pam_build(diss, medoids, *, sample_weight=None, n_cpu=-1, device=None):
     >>> pam_build(abs(x[:, None] - x), 2).medoids.tolist()
     [2, 4]
     """
-    costs, medoids, weights = _check(diss, medoids, sample_weight, n_cpu, device)
-    medoids = initial_medoids(costs, medoids, weights, "build", None)
+    k = check_integer("k", k, 1)
+    costs, k, weights = _check(diss, k, sample_weight, n_cpu, device, name="k")
+    medoids = initial_medoids(costs, k, weights, "build", None)
     return optimise(costs, medoids, weights, max_iter=0)
 
 
@@ -407,8 +408,8 @@ def _result(costs, weights, medoids, labels, n_swap, converged, history):
     )
 
 
-def _check(diss, medoids, sample_weight, n_cpu, device):
+def _check(diss, medoids, sample_weight, n_cpu, device, name="medoids"):
     """Return what both functions take, checked and on the device."""
     costs = Dissimilarities(diss, device, n_cpu)
     weights = costs.kernels.to_device(check_weights(sample_weight, len(costs)))
-    return costs, check_medoids(medoids, len(costs)), weights
+    return costs, check_medoids(medoids, len(costs), name), weights
