@@ -24,7 +24,9 @@ xp = np
 to_device = frozen
 to_host = np.asarray
 
-LEAST_GAIN = 1e-12  # share of the loss that a swap must gain: less is rounding
+# Share of the loss, and of what the removal of a medoid would add to it, that a
+# swap must gain: less is rounding in the sums that make up the change.
+LEAST_GAIN = 1e-12
 _CANDIDATES = 32  # to a block of whole columns of losses
 _COMPARED_WHOLE = 1024  # objects; a larger matrix is sampled for symmetry
 _OBJECTS = 2048  # to a block of everything else; a multiple of 4, the table's tile
@@ -141,8 +143,8 @@ def _reset(removal, changes):
 
 
 @kernel(strict=True)
-def _try_four(lo, hi, rows, near, second, nearest, weights, threshold, changes):
-    """First of up to four candidates that changes the loss by less than `threshold`, or -1."""
+def _try_four(lo, hi, rows, near, second, nearest, weights, loss, changes):
+    """First of up to four candidates that improves the loss, or -1; its slot; the change."""
     # (n, n) (n,) (n,) (n,) (n,) in; changes (5, k + 2) scratch
     # Four rows abreast: as many streams from memory, and `second` is read once.
     n, k, last = np.uint64(len(near)), changes.shape[1] - 2, hi - 1
@@ -169,11 +171,12 @@ def _try_four(lo, hi, rows, near, second, nearest, weights, threshold, changes):
     for candidate in range(lo, hi):
         change = changes[candidate - lo]
         delta = change[k] + change[k + 1]
-        if not delta >= threshold and weights[candidate] > 0.0:  # NaN, too, ends the search
+        if not delta >= 0.0 and weights[candidate] > 0.0:  # NaN, too, ends the search
             slot = 0
             while change[slot] > change[k + 1]:
                 slot += 1
-            return candidate, slot, delta
+            if not delta >= -LEAST_GAIN * (abs(loss) + changes[4, slot]):
+                return candidate, slot, delta
     return -1, -1, 0.0
 
 
@@ -278,7 +281,7 @@ def _eager_swaps(
             in_vain, lo = in_vain + hi - lo, hi
             continue
         candidate, slot, delta = _try_four(
-            lo, hi, rows, near, second, nearest, weights, -LEAST_GAIN * abs(loss), changes
+            lo, hi, rows, near, second, nearest, weights, loss, changes
         )
         if candidate < 0:
             in_vain, lo = in_vain + hi - lo, hi

@@ -77,18 +77,19 @@ def _tally(lo, rows, near, second, nearest, weights, change, gains):
         cuda.atomic.add(gains, c, gain)
 
 
-def _first_improving(lo, hi, rows, near, second, nearest, weights, removal, threshold):
-    """First candidate in [lo, hi) that changes the loss by less than `threshold`, or -1."""
+def _first_improving(lo, hi, loss, rows, near, second, nearest, weights, removal):
+    """First candidate in [lo, hi) that improves the loss, or -1; its slot; the change."""
     batch, most = _FIRST_BATCH, max(1, _BATCH_BYTES // (8 * len(removal)))
     while lo < hi:
         n = min(batch, most, hi - lo)
         change, gains = xp.tile(removal, (n, 1)), xp.zeros(n)
         _tally(n, lo, rows, near, second, nearest, weights, change, gains)
-        deltas = gains + change.min(axis=1)
-        hits = xp.flatnonzero(~(deltas >= threshold) & (weights[lo : lo + n] > 0))
+        deltas, slots = gains + change.min(axis=1), change.argmin(axis=1)
+        needed = -LEAST_GAIN * (abs(loss) + removal[slots])
+        hits = xp.flatnonzero(~(deltas >= needed) & (weights[lo : lo + n] > 0))
         if len(hits):
             hit = int(hits[0])
-            return lo + hit, int(change[hit].argmin()), float(deltas[hit])
+            return lo + hit, int(slots[hit]), float(deltas[hit])
         lo, batch = lo + n, 2 * batch
     return -1, -1, 0.0
 
@@ -123,7 +124,7 @@ def eager_swaps(
     n = len(near)
     hi = min(n, lo + n - in_vain)
     candidate, slot, delta = _first_improving(
-        lo, hi, rows, near, second, nearest, weights, removal, -LEAST_GAIN * abs(loss)
+        lo, hi, loss, rows, near, second, nearest, weights, removal
     )
     if candidate < 0:
         return hi, in_vain + hi - lo, 0, loss

@@ -18,6 +18,7 @@ from .._support.validation import as_floats, check_integer, check_weights, warn_
 
 INITS = ("random", "first", "build")
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
+_BATCH = 256  # rows that are added up at a time
 _PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
 
 
@@ -182,8 +183,12 @@ class _Clustering:
         self.removal, self.table = xp.empty(k), xp.empty((-(-n // 4), k, 4), rows.dtype)
         objects = self.near, self.second, self.nearest, self.runner_up
         kernels.assign(rows, self.medoids, *objects, self.table, self.n_threads)
-        kernels.removal_loss(*objects[:3], weights, self.removal)
-        self.loss = float((weights * self.near).sum())
+        self.add_up()
+
+    def add_up(self):
+        """Make the sums afresh: swaps only update them, and rounding errors outlive them."""
+        self.kernels.removal_loss(self.near, self.second, self.nearest, self.weights, self.removal)
+        self.loss = float((self.weights * self.near).sum())
 
     def go_on(self, lo, in_vain):
         """Swap eagerly from candidate `lo` on; return where the pass stands, and the swaps."""
@@ -222,6 +227,7 @@ def eager_swaps(clustering, max_iter, callback=None):
         while lo < n and in_vain < n:
             lo, in_vain, swaps = clustering.go_on(lo, in_vain)
             n_swap += swaps
+        clustering.add_up()
         history.append(clustering.loss)
         if callback and callback({"n_iter": len(history), "loss": clustering.loss}):
             break
@@ -388,9 +394,14 @@ def optimise(costs, medoids, weights, max_iter, callback=None):
 
 
 def _single_medoid(costs, weights):
-    """With one medoid, the first step of BUILD is the optimum."""
-    medoids = costs.kernels.xp.asarray(build(costs, 1, weights))
-    labels = costs.kernels.xp.zeros(len(costs), np.int32)
+    """With one medoid, the sums of the columns say which is the best of all."""
+    xp, n = costs.kernels.xp, len(costs)
+    totals = xp.zeros(n)
+    for batch in (slice(lo, lo + _BATCH) for lo in range(0, n, _BATCH)):
+        totals += (weights[batch, None] * costs.diss[batch]).sum(axis=0)
+    costs.require_finite(float(totals.max()))
+    totals[weights == 0] = np.inf
+    medoids, labels = totals.argmin()[None], xp.zeros(n, np.int32)
     return _result(costs, weights, medoids, labels, 0, True, [])
 
 
