@@ -24,9 +24,10 @@ def test_the_tour_shows_a_row_and_a_picture_for_each_stop(shown, tmp_path):
     assert str(tmp_path / "pictures") in lines[-1]
 
 
-def test_the_tour_does_without_matplotlib(shown, monkeypatch):
-    monkeypatch.setattr(tour, "_new_figure", lambda: None)
-    lines, pictures = shown()
-    assert len(lines) == 1 + len(tour.TOUR) + 1
-    assert pictures == []
-    assert "plot" in lines[-1]
+def test_the_tour_asks_for_matplotlib(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(tour, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as stopped:
+        tour.main(["--out", str(tmp_path / "pictures")])
+    assert stopped.value.code == 1
+    assert "plot" in capsys.readouterr().err
+    assert not (tmp_path / "pictures").exists()

@@ -154,7 +154,7 @@ def _squared_norms(X):
 def _exponent(X, axis=None):
     """Power of two to divide by, so that squares neither overflow nor vanish."""
     largest = np.abs(X).max(axis=axis, keepdims=axis is not None)
-    return np.frexp(largest)[1]
+    return np.clip(np.frexp(largest)[1], -1000, 1000)  # of which the inverse is finite, too
 
 
 def _euclidean(X, Y, root, n_threads):

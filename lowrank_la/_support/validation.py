@@ -53,8 +53,10 @@ def check_weights(sample_weight, n):
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape}: ({n},) is needed")
     weights = weights.astype(np.float64)
-    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
-        raise ValueError("sample_weight must be finite and not negative, and not all zero")
+    if not weights.min() >= 0 or not 0 < weights.max() <= np.finfo(np.float64).max / n:
+        raise ValueError(
+            "sample_weight must not be negative or NaN, and its sum neither zero nor infinite"
+        )
     return weights
 
 
@@ -112,8 +114,9 @@ def require_memory(what, n_bytes):
     if n_bytes > budget:
         raise MemoryError(
             f"{what} would take {n_bytes / 2**30:.1f} GiB, more than half of this machine's "
-            f"memory ({budget / 2**30:.1f} GiB). Use float32, fit a sample of the rows and predict "
-            "the others, or compute the matrix yourself and pass metric='precomputed'"
+            f"memory ({budget / 2**30:.1f} GiB). Fit a sample of the rows and predict the others, "
+            "or pass a float32 matrix of your own, in memory or mapped from disk (numpy.memmap), "
+            "with metric='precomputed'"
         )
 
 

@@ -107,6 +107,13 @@ def fitted_params(X, metric, given):
     return given
 
 
+def looks_precomputed(X):
+    """Whether X could be a matrix of distances: square, symmetric, zero on the diagonal."""
+    if issparse(X) or X.shape[0] != X.shape[1] or len(X) < 3 or X.diagonal().any():
+        return False
+    return bool((X >= 0).all() and (X == X.T).all())
+
+
 def exact_distances(X, Y, metric, **kwds):
     """Distances of float64 rows without cancellation, for a few columns: nothing to compile."""
     name = _ALIASES.get(metric, metric)
@@ -126,6 +133,7 @@ def _with_small_indices(X):
 
 def _by_calls(X, Y, metric, kwds):
     """Distances by a Python function, on rows or on objects of any kind."""
+    X, Y = (Z.to_numpy() if hasattr(Z, "to_numpy") else Z for Z in (X, Y))
     if Y is not None:
         return np.array([[metric(x, y, **kwds) for y in Y] for x in X], dtype=np.float64)
     distances = np.empty((len(X), len(X)))

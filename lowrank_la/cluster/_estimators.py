@@ -1,5 +1,6 @@
 """k-medoids behind scikit-learn's estimator interface."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -25,7 +26,7 @@ from .._support.validation import (
     validate_rows,
     warn_not_converged,
 )
-from ._distances import exact_distances, fitted_params, pairwise_distances
+from ._distances import exact_distances, fitted_params, looks_precomputed, pairwise_distances
 from ._pam import INITS, Dissimilarities, check_medoids, initial_medoids, optimise
 
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
@@ -53,7 +54,10 @@ class KMedoids(
         Any metric of :func:`sklearn.metrics.pairwise_distances`; a function of
         two rows; or "precomputed": X is then the square matrix of
         dissimilarities, ``X[i, j]`` the cost of serving object i by medoid j.
-        With a function, X may be a sequence of objects of any kind.
+        With a function, X may be a sequence of objects of any kind: strings, sets,
+        a list of arrays (time series, of any lengths), a data frame of mixed
+        columns (the function then gets its rows as arrays). It is called n² / 2
+        times.
     metric_params : dict, default=None
         Parameters of the metric.
     method : {"fasterpam"}, default="fasterpam"
@@ -67,7 +71,8 @@ class KMedoids(
     max_iter : int, default=300
         Passes over the candidates at most.
     random_state : None, int, Generator or RandomState, default=None
-        Seeds the random initial medoids.
+        Seeds the random initial medoids; None takes fresh entropy, whatever
+        ``numpy.random.seed`` was told.
     device : {None, "cpu", "cuda"}, default=None
         Where to compute; None means where X lies.
     verbose : int, default=0
@@ -104,6 +109,9 @@ class KMedoids(
     The matrix of all distances is held in memory: 4 n² bytes for float32 input,
     8 n² for float64. If that is more than half of the machine's memory, ``fit``
     refuses. Computing it takes O(n² d), each pass O(n²).
+
+    A large precomputed matrix in C order is taken to be symmetric if a sample of
+    its entries is, see :func:`fasterpam`; in Fortran order nothing is assumed.
 
     A sample of weight zero never becomes a medoid; integer weights act as
     repeated samples do.
@@ -194,7 +202,8 @@ class KMedoids(
         n_samples = len(X) if isinstance(X, list) else X.shape[0]
         if n_samples < self.n_clusters:
             raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}")
-        costs = Dissimilarities(self._all_distances(X, n_samples), self.device, name="X")
+        name = "X" if self.metric == "precomputed" else f"X under metric={self.metric!r}"
+        costs = Dissimilarities(self._all_distances(X, n_samples), self.device, name=name)
         weights = costs.kernels.to_device(check_weights(sample_weight, n_samples))
         with Progress(self, self.verbose) as progress:
             best = min(self._starts(costs, weights, progress), key=lambda result: result.loss)
@@ -275,14 +284,30 @@ class KMedoids(
             if reset:  # a refit forgets
                 vars(self).pop("n_features_in_", None)
                 vars(self).pop("feature_names_in_", None)
-            return list(X)
-        if self.metric != "precomputed":
-            return validate_rows(self, X, reset=reset, accept_sparse="csr")
-        # The solver meets every entry anyway, and finds those that are not finite.
-        X = validate_rows(self, X, reset=reset, ensure_all_finite=not reset)
-        if reset and X.shape[0] != X.shape[1]:
-            raise ValueError(f"X has shape {X.shape}, but metric='precomputed' needs a square one")
+            return list(X.to_numpy() if hasattr(X, "to_numpy") else X)
+        if self.metric == "precomputed":
+            return self._check_precomputed(X, reset)
+        X = validate_rows(self, X, reset=reset, accept_sparse="csr")
+        if reset and looks_precomputed(X):
+            warnings.warn(
+                "X looks like a matrix of distances, but is read as samples by features; "
+                "for distances, pass metric='precomputed'",
+                stacklevel=2,
+            )
         return X
+
+    def _check_precomputed(self, X, reset):
+        shape = np.shape(X)
+        needed = "(n, n) matrix" if reset else f"(n, {self.n_features_in_}) matrix of distances"
+        if len(shape) == 2 and shape[1] != (shape[0] if reset else self.n_features_in_):
+            raise ValueError(f"X has shape {shape}, but metric='precomputed' needs an {needed}")
+        if len(shape) == 1:
+            raise ValueError(
+                f"X has one dimension, but metric='precomputed' needs an {needed}; "
+                "scipy.spatial.distance.squareform makes one of a condensed vector"
+            )
+        # The solver meets every entry anyway, and finds those that are not finite.
+        return validate_rows(self, X, reset=reset, ensure_all_finite=not reset)
 
     def _all_distances(self, X, n_samples):
         if self.metric == "precomputed":
@@ -343,10 +368,12 @@ class KMedoids(
 
 def _is_sequence_of_objects(X):
     """Whether X is anything but a two-dimensional collection of numbers."""
-    if hasattr(X, "toarray") or hasattr(X, "iloc") and X.ndim == 2:
+    if hasattr(X, "toarray"):
         return False
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or len(X) == 0:
         raise ValueError(f"X={X!r}: an array, or a sequence of at least one object, is needed")
+    if isinstance(X, (list, tuple)) and isinstance(X[0], np.ndarray):
+        return True  # time series, say: of equal lengths or not
     try:
         array = np.asarray(X)
     except ValueError:  # of unequal lengths

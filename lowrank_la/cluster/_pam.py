@@ -96,8 +96,8 @@ class Dissimilarities:
         """Refuse the matrix if a sum over some of its entries is not finite."""
         if not np.isfinite(total):
             raise ValueError(
-                f"{self.name} has entries that are NaN or infinite; "
-                "only finite dissimilarities are allowed"
+                f"{self.name} has dissimilarities that are NaN or infinite, or too large to be "
+                "added up; only finite ones are allowed"
             )
 
     def served(self, medoids, labels):
