@@ -168,21 +168,24 @@ def _euclidean(X, Y, root, n_threads):
 
 
 def _cosine(X, Y, n_threads):
-    A = _unit_rows(X)
-    B = A if Y is X else _unit_rows(Y)
+    exact = _unit_rows(X), (None if Y is X else _unit_rows(Y))
+    A = frozen(exact[0].astype(X.dtype))
+    B = A if Y is X else frozen(exact[1].astype(Y.dtype))
     # As if a row of zeros had length one, too: it is at distance one from all others.
     ones = np.ones(len(A)), np.ones(len(B))
-    squares = _from_products(A, B, *ones, A, B, 1.0, False, n_threads)
+    rows = exact[0], exact[0] if Y is X else exact[1]
+    squares = _from_products(A, B, *ones, *rows, 1.0, False, n_threads)
     if Y is X:
         np.fill_diagonal(squares, 0.0)
     return np.divide(squares, 2.0, out=squares)
 
 
 def _unit_rows(X):
-    X = np.ldexp(X, -_exponent(X, axis=1))
+    """Rows of length one (or zero), in float64: close ones differ in the last digits."""
+    X = np.ldexp(X.astype(np.float64), -_exponent(X, axis=1))
     norms = np.sqrt(_squared_norms(X))
     norms[norms == 0.0] = 1.0
-    return frozen((X / norms[:, None]).astype(X.dtype))
+    return frozen(X / norms[:, None])
 
 
 def _by_features(X, Y, metric, n_threads):

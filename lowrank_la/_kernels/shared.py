@@ -51,15 +51,6 @@ def _add_int64(typing_context, words, index, value):
     return signature, generate
 
 
-@intrinsic
-def _fence_all(typing_context):
-    def generate(context, builder, signature, args):
-        builder.fence(_ORDER)
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
 def _interpreted_add(words, index, value):
     words[index] += value
     return words[index] - value
@@ -68,9 +59,7 @@ def _interpreted_add(words, index, value):
 # For kernels only.
 # load(words, index), store(words, index, value): words is an int64 array.
 # add(words, index, value): adds at one stroke and returns what was there before.
-# fence(): loads and stores before it are done before those after it.
 if numba.config.DISABLE_JIT:
     load, store, add = (lambda w, i: w[i]), (lambda w, i, v: w.__setitem__(i, v)), _interpreted_add
-    fence = lambda: None  # noqa: E731
 else:
-    load, store, add, fence = _load_int64, _store_int64, _add_int64, _fence_all
+    load, store, add = _load_int64, _store_int64, _add_int64

@@ -6,8 +6,9 @@ never depends on the number of threads, so neither do the results.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 
 import joblib
 import numba
@@ -17,9 +18,9 @@ _pools = {}
 
 
 def thread_count(requested=None):
-    """Threads to use: all that Numba and joblib allow, or at most `requested`.
+    """Threads to use: all that Numba and joblib allow, or as many as requested.
 
-    Inside a joblib worker this is 1, so that parallel fits do not multiply.
+    A worker process of joblib allows one, so that parallel fits do not multiply.
     """
     if requested is not None and requested > 0:
         return requested
@@ -77,24 +78,29 @@ def run_blocks(kernel, n, block, args, n_threads=None):
                 stop.append(True)
                 return
 
-    with helpers(min(thread_count(n_threads), n_blocks) - 1, work):
-        try:
-            work()
-        finally:
-            stop.append(True)
+    with helpers(min(thread_count(n_threads), n_blocks) - 1, partial(stop.append, True), work):
+        work()
 
 
 @contextmanager
-def helpers(n, work, *args):
+def helpers(n, stop, work, *args):
     """Let up to `n` other threads run ``work(*args)`` beside the body of a ``with`` block.
 
-    The body must do all the work if no helper comes, and must tell those that
-    came when to stop: they are waited for.
+    The body must do all the work if no helper comes. When it ends, ``stop()``
+    must make those that came return soon: they are waited for.
     """
-    futures = [_pool().submit(work, *args) for _ in range(n)]
+    futures = []
     try:
+        for _ in range(n):
+            try:
+                futures.append(_pool().submit(work, *args))
+            except RuntimeError:  # no thread can be started, or the interpreter is ending
+                break
         yield
     finally:
+        stop()
         # Those that never started, in a busy pool, are not waited for.
-        for future in [future for future in futures if not future.cancel()]:
+        started = [future for future in futures if not future.cancel()]
+        wait(started)
+        for future in started:
             future.result()

@@ -35,10 +35,11 @@ def _enable_salted_cache(dispatcher):
         dispatcher.enable_caching()
         file = dispatcher._cache._cache_file
         file._source_stamp = (file._source_stamp, _salt())
-    except RuntimeError:  # no directory can be written
-        pass
-    except AttributeError:  # a Numba that keeps its stamp elsewhere, or JIT disabled
-        getattr(dispatcher, "_cache", None) and dispatcher._cache.disable()
+    except (RuntimeError, OSError, AttributeError):
+        # No directory can be written, the sources are in an archive, Numba keeps its stamp
+        # elsewhere, or nothing is compiled.
+        if hasattr(dispatcher, "_cache"):
+            dispatcher._cache.disable()
 
 
 def kernel(function=None, *, strict=False, **options):

@@ -33,7 +33,7 @@ class Progress:
     def __init__(self, estimator, verbose):
         self.estimator = estimator
         self.bar = tqdm(desc=type(estimator).__name__, unit="iteration", disable=not verbose)
-        self.context = None
+        self.context, self.stopped = None, False
         if hasattr(estimator, "_skl_callbacks"):
             self.context = estimator._init_callback_context(max_subtasks=None)
 
@@ -49,7 +49,9 @@ class Progress:
             return False
         task = self.context.subcontext(task_name="iteration")
         task.call_on_fit_task_begin(estimator=self.estimator)
-        return task.call_on_fit_task_end(estimator=self.estimator, metadata=info)
+        stop = task.call_on_fit_task_end(estimator=self.estimator, metadata=info)
+        self.stopped = self.stopped or bool(stop)
+        return self.stopped
 
     def __exit__(self, *error):
         self.bar.close()

@@ -43,6 +43,12 @@ def check_integer(name, value, least):
     return int(value)
 
 
+def check_threads(name, value):
+    """Refuse a number of threads that is not an integer, or zero; negative ones mean all."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value == 0:
+        raise ValueError(f"{name}={value!r}: a positive integer, or -1 for all, is needed")
+
+
 def check_weights(sample_weight, n):
     """Return weights as a float64 array of length n, or raise a ValueError."""
     if sample_weight is None:

@@ -11,12 +11,13 @@ writes whole stretches of memory.
 """
 
 import time
+from functools import partial
 
 import numpy as np
 
 from .._kernels.lanes import WIDTH, below, equal, lowest
 from .._kernels.rng import random_bits
-from .._kernels.shared import add, fence, load, store
+from .._kernels.shared import add, load, store
 from .._support.blocks import frozen, helpers, run_blocks
 from .._support.jit import kernel
 
@@ -217,13 +218,18 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
 
 # Threads help by clearing candidates ahead of the one that swaps: they try them
 # against the same state, and note those that improve nothing on a board of
-# int64 words, under the version of the state that they saw. Whoever swaps skips
-# what has been cleared for the present version, never waits, and so makes the
-# same swaps with any number of helpers. Candidates are shared out by fours.
+# int64 words, under the version of the state that they loaded before. Whoever
+# swaps skips what has been cleared for the present version, never waits, and so
+# makes the same swaps with any number of helpers. While a version is the present
+# one nobody writes the state, so what was cleared for it was read whole; what a
+# helper misreads during a swap bears a version that never comes back.
+# Candidates are shared out by fours.
 _VERSION = 0  # odd while a swap is being made
 _CLAIM = 1  # next four that a helper should try
 _DONE = 2  # not zero when the helpers should go home
 _CLEARED = 3  # + number of the four: the version under which it was found of no use
+_HELPERS = 7  # at most: more only share the bandwidth of the memory
+_STRETCH = 8192  # candidates after which the caller may look up
 _LEAD = 2  # fours left to the swapping thread before the first that a helper claims
 
 
@@ -243,10 +249,10 @@ def _clear_ahead(rows, near, second, nearest, weights, removal, board, changes):
         candidate, _, _ = _try_four(
             lo, min(lo + 4, n), rows, near, second, nearest, weights, 0.0, changes
         )
-        fence()  # what was tried has been read before the version is read again
         if load(board, _VERSION) != version:
             return version
         if candidate >= 0:
+            store(board, _CLAIM, n)  # nobody needs to look beyond
             return version
         store(board, _CLEARED + four, version)
     return version
@@ -257,8 +263,10 @@ def _assist(rows, near, second, nearest, weights, removal, board):
     changes = np.empty((5, len(removal) + 2))
     while not board[_DONE]:
         seen = _clear_ahead(rows, near, second, nearest, weights, removal, board, changes)
+        pause = 0.0
         while board[_VERSION] == seen and not board[_DONE]:
-            time.sleep(0)
+            time.sleep(pause)
+            pause = min(pause + 1e-6, 1e-4)
 
 
 @kernel(strict=True)
@@ -266,10 +274,10 @@ def _eager_swaps(
     lo, in_vain, loss, rows, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes,
 ):  # fmt: skip
-    n, n_swap, version, lead = len(near), 0, board[_VERSION], _LEAD
+    n, end, n_swap, version, lead = len(near), lo + _STRETCH, 0, board[_VERSION], _LEAD
     _reset(removal, changes)
     store(board, _CLAIM, (lo >> 2) + lead)
-    while lo < n and in_vain < n:
+    while lo < n and lo < end and in_vain < n:
         four = lo >> 2
         hi = 4 * four + 4
         hi = hi if hi < n else n
@@ -326,14 +334,13 @@ def eager_swaps(
     board[_VERSION] = 2  # nothing has been cleared for it
     seen = rows, near, second, nearest, weights, removal, board
     changes = np.empty((5, len(removal) + 2))
-    with helpers(n_threads - 1, _assist, *seen):
-        try:
-            return _eager_swaps(
-                lo, in_vain, loss, rows, medoids,
-                near, second, nearest, runner_up, weights, removal, table, board, changes,
-            )  # fmt: skip
-        finally:
-            board[_DONE] = 1
+    with helpers(
+        min(n_threads - 1, _HELPERS), partial(board.__setitem__, _DONE, 1), _assist, *seen
+    ):
+        return _eager_swaps(
+            lo, in_vain, loss, rows, medoids,
+            near, second, nearest, runner_up, weights, removal, table, board, changes,
+        )  # fmt: skip
 
 
 @kernel

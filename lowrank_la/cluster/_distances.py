@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from .._kernels.distances import METRICS
 from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_host
-from .._support.validation import check_integer
+from .._support.validation import check_threads
 
 _ALIASES = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
 _KERNELS = {"cpu": "distances", "cuda": "distances_cuda"}
@@ -71,7 +71,7 @@ def pairwise_distances(X, Y=None, metric="euclidean", *, n_jobs=None, device=Non
            [2., 0.]])
     """
     if n_jobs is not None:
-        check_integer("n_jobs", n_jobs, -1)
+        check_threads("n_jobs", n_jobs)
     if callable(metric):
         return _by_calls(X, Y, metric, kwds)
     name = _ALIASES.get(metric, metric)
@@ -100,10 +100,12 @@ def _dense_pair(X, Y):
 
 def fitted_params(X, metric, given):
     """Parameters of a metric, with what is estimated from the data if it is not given."""
+    if metric in ("seuclidean", "mahalanobis") and issparse(X):
+        raise ValueError(f"metric={metric!r} needs dense X")
     if metric == "seuclidean" and "V" not in given:
         return {**given, "V": np.var(X, axis=0, ddof=1, dtype=np.float64)}
     if metric == "mahalanobis" and not {"V", "VI"} & set(given):
-        return {**given, "VI": np.linalg.inv(np.cov(X.T, dtype=np.float64)).T}
+        return {**given, "VI": np.linalg.inv(np.atleast_2d(np.cov(X.T, dtype=np.float64))).T}
     return given
 
 
@@ -111,13 +113,13 @@ def looks_precomputed(X):
     """Whether X could be a matrix of distances: square, symmetric, zero on the diagonal."""
     if issparse(X) or X.shape[0] != X.shape[1] or len(X) < 3 or X.diagonal().any():
         return False
-    return bool((X >= 0).all() and (X == X.T).all())
+    return bool((X > 0).sum() == X.size - len(X) and (X == X.T).all())
 
 
 def exact_distances(X, Y, metric, **kwds):
     """Distances of float64 rows without cancellation, for a few columns: nothing to compile."""
-    name = _ALIASES.get(metric, metric)
-    if issparse(X) or name not in METRICS or name == "cosine":
+    name = metric if callable(metric) else _ALIASES.get(metric, metric)
+    if issparse(X) or callable(metric) or kwds or name not in METRICS or name == "cosine":
         return to_host(pairwise_distances(X, Y, metric, **kwds))
     return cdist(to_host(X), to_host(Y), name)
 

@@ -203,7 +203,10 @@ class KMedoids(
         if n_samples < self.n_clusters:
             raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}")
         name = "X" if self.metric == "precomputed" else f"X under metric={self.metric!r}"
-        costs = Dissimilarities(self._all_distances(X, n_samples), self.device, name=name)
+        params = fitted_params(X, self.metric, self.metric_params or {})
+        diss = self._all_distances(X, n_samples, params)
+        computed = self.metric != "precomputed"
+        costs = Dissimilarities(diss, self.device, name=name, symmetric=computed)
         weights = costs.kernels.to_device(check_weights(sample_weight, n_samples))
         with Progress(self, self.verbose) as progress:
             best = min(self._starts(costs, weights, progress), key=lambda result: result.loss)
@@ -212,7 +215,8 @@ class KMedoids(
 
         self.medoid_indices_, self.labels_ = best.medoids, best.labels
         self.cluster_centers_ = self._take(X, best.medoids)
-        self.inertia_ = self._true_loss(X, best, weights)
+        self.inertia_ = self._true_loss(X, best, weights, params)
+        self._metric_params = params
         self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, best.history
         return self
 
@@ -269,14 +273,15 @@ class KMedoids(
     def _starts(self, costs, weights, progress):
         """Results of all starts on one matrix."""
         rng = as_generator(self.random_state)
-        given = isinstance(self.init, str)
-        medoids = check_medoids(int(self.n_clusters) if given else self.init, len(costs), "init")
-        if not given and len(medoids) != self.n_clusters:
+        named = isinstance(self.init, str)
+        medoids = check_medoids(int(self.n_clusters) if named else self.init, len(costs), "init")
+        if not named and len(medoids) != self.n_clusters:
             raise ValueError(f"init has {len(medoids)} medoids, but n_clusters={self.n_clusters}")
-        random = given and self.init == "random"
-        for _ in range(self.n_init if random else 1):
+        for _ in range(self.n_init if named and self.init == "random" else 1):
             start = initial_medoids(costs, medoids, weights, self.init, rng)
             yield optimise(costs, start, weights, self.max_iter, progress)
+            if progress.stopped:
+                return
 
     def _check_samples(self, X, *, reset):
         """Return X as a checked array or sparse matrix, or as a list of objects."""
@@ -284,6 +289,8 @@ class KMedoids(
             if reset:  # a refit forgets
                 vars(self).pop("n_features_in_", None)
                 vars(self).pop("feature_names_in_", None)
+            elif hasattr(self, "n_features_in_"):
+                raise ValueError(f"X holds objects, fit saw rows of {self.n_features_in_} numbers")
             return list(X.to_numpy() if hasattr(X, "to_numpy") else X)
         if self.metric == "precomputed":
             return self._check_precomputed(X, reset)
@@ -309,21 +316,18 @@ class KMedoids(
         # The solver meets every entry anyway, and finds those that are not finite.
         return validate_rows(self, X, reset=reset, ensure_all_finite=not reset)
 
-    def _all_distances(self, X, n_samples):
+    def _all_distances(self, X, n_samples, params):
         if self.metric == "precomputed":
             return X
         itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
-        self._metric_params = fitted_params(X, self.metric, self.metric_params or {})
         require_memory(f"The distance matrix of X ({n_samples} samples)", n_samples**2 * itemsize)
-        return self._distances(X)
-
-    def _distances(self, X, Y=None):
-        return pairwise_distances(X, Y, self.metric, device=self.device, **self._metric_params)
+        return pairwise_distances(X, None, self.metric, device=self.device, **params)
 
     def _to_medoids(self, X):
         if self.metric == "precomputed":
             return X[:, self.medoid_indices_]
-        return self._distances(X, self.cluster_centers_)
+        params = {"device": self.device, **self._metric_params}
+        return pairwise_distances(X, self.cluster_centers_, self.metric, **params)
 
     def _nearest(self, X):
         """Nearest medoid of each sample and the distance to it, in float64."""
@@ -342,7 +346,7 @@ class KMedoids(
             return None
         return [X[i] for i in medoids] if isinstance(X, list) else X[medoids]
 
-    def _true_loss(self, X, result, weights):
+    def _true_loss(self, X, result, weights, params):
         """Return the loss in float64 where the solver saw float32 distances."""
         if self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32:
             return result.loss
@@ -350,7 +354,6 @@ class KMedoids(
         for slot, medoid in enumerate(to_host(result.medoids)):
             members = np.flatnonzero(labels == slot)
             rows, centre = X[members].astype(np.float64), X[[medoid]].astype(np.float64)
-            params = self._metric_params
             distances[members] = exact_distances(rows, centre, self.metric, **params)[:, 0]
         return float((to_host(weights) * distances).sum())
 
@@ -372,8 +375,8 @@ def _is_sequence_of_objects(X):
         return False
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or len(X) == 0:
         raise ValueError(f"X={X!r}: an array, or a sequence of at least one object, is needed")
-    if isinstance(X, (list, tuple)) and isinstance(X[0], np.ndarray):
-        return True  # time series, say: of equal lengths or not
+    if isinstance(X, (list, tuple)) and isinstance(X[0], (str, bytes, np.ndarray)):
+        return True  # words, or time series of equal lengths or not
     try:
         array = np.asarray(X)
     except ValueError:  # of unequal lengths

@@ -14,7 +14,13 @@ from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, twin
 from .._support.random import as_generator
 from .._support.result import Result
-from .._support.validation import as_floats, check_integer, check_weights, warn_not_converged
+from .._support.validation import (
+    as_floats,
+    check_integer,
+    check_threads,
+    check_weights,
+    warn_not_converged,
+)
 
 INITS = ("random", "first", "build")
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
@@ -71,8 +77,8 @@ class Dissimilarities:
         Whether it was passed on a GPU, where results then stay, too.
     """
 
-    def __init__(self, diss, device=None, n_cpu=-1, name="diss"):
-        check_integer("n_cpu", n_cpu, -1)
+    def __init__(self, diss, device=None, n_cpu=-1, name="diss", symmetric=False):
+        check_threads("n_cpu", n_cpu)
         self.kernels = twin(__package__, resolve_device(device, diss))
         self.name, self.stays = name, is_device_array(diss)
         given = check_dissimilarities(diss)
@@ -80,7 +86,8 @@ class Dissimilarities:
         self.n_threads = 1 if small else thread_count(n_cpu)
         if given.flags.c_contiguous:
             self.rows = self.diss = self.kernels.to_device(given)
-            if self.kernels.is_symmetric(self.diss, _SYMMETRY_TOLERANCE[given.dtype.char]):
+            tolerance = _SYMMETRY_TOLERANCE[given.dtype.char]
+            if symmetric or self.kernels.is_symmetric(self.diss, tolerance):
                 return
         self.transpose(given)
 
@@ -91,6 +98,14 @@ class Dissimilarities:
         """Give up on symmetry: a copy, except in Fortran order."""
         self.rows = self.kernels.to_device(given.T)
         self.diss = self.rows.T
+
+    def confirm(self, near, true, weights):
+        """Whether costs were read right; if not, because of asymmetry, read columns from now on."""
+        error, scale = (weights * abs(near - true)).sum(), (weights * abs(true)).sum()
+        if self.rows is not self.diss or not error > 1e-6 * scale:
+            return True
+        self.transpose(self.diss)
+        return False
 
     def require_finite(self, total):
         """Refuse the matrix if a sum over some of its entries is not finite."""
@@ -142,6 +157,8 @@ def check_medoids(medoids, n, name="medoids"):
 def initial_medoids(costs, medoids, weights, init, rng):
     """Resolve a number of medoids into indices; given ones are returned as they are."""
     if isinstance(medoids, np.ndarray):
+        if (costs.kernels.to_host(weights)[medoids] == 0).any():
+            raise ValueError("sample_weight is zero for an initial medoid")
         return medoids
     eligible = np.flatnonzero(costs.kernels.to_host(weights) > 0)
     if len(eligible) < medoids:
@@ -161,12 +178,14 @@ def build(costs, k, weights):
     out = weights == 0
     for slot in range(k):
         losses = kernels.loss_with(rows, near, weights, costs.n_threads)
-        costs.require_finite(float(losses.max()))
+        costs.require_finite(float(abs(losses).max()))
         losses[out] = np.inf
         medoids[slot] = chosen = int(losses.argmin())
         out[chosen] = True  # duplicates of a medoid gain nothing, but it is never chosen twice
         near = xp.minimum(near, rows[chosen])
-    return medoids
+    if costs.confirm(near, costs.diss[:, medoids].min(axis=1), weights):
+        return medoids
+    return build(costs, k, weights)
 
 
 class _Clustering:
@@ -383,30 +402,30 @@ def pam_build(diss, k, *, sample_weight=None, n_cpu=-1, device=None):
 def optimise(costs, medoids, weights, max_iter, callback=None):
     """FasterPAM from given medoids; the loss is that of `diss` as it was passed."""
     if len(medoids) == 1:
-        return _single_medoid(costs, weights)
+        return _single_medoid(costs, weights, max_iter)
     clustering = _Clustering(costs, medoids, weights)
     outcome = eager_swaps(clustering, max_iter, callback)
-    result = _result(costs, weights, clustering.medoids, clustering.nearest, *outcome)
-    if costs.rows is not costs.diss or np.isclose(result.loss, clustering.loss, rtol=1e-6, atol=0):
-        return result
-    costs.transpose(costs.diss)  # what was compared looked symmetric, but this does not
-    return optimise(costs, medoids, weights, max_iter, callback)
+    served = costs.served(clustering.medoids, clustering.nearest)
+    if not costs.confirm(clustering.near, served, weights):
+        return optimise(costs, medoids, weights, max_iter, callback)
+    loss = float((weights * served).sum())  # not by BLAS, whose threads go on spinning
+    return _result(costs, loss, clustering.medoids, clustering.nearest, *outcome)
 
 
-def _single_medoid(costs, weights):
+def _single_medoid(costs, weights, max_iter):
     """With one medoid, the sums of the columns say which is the best of all."""
     xp, n = costs.kernels.xp, len(costs)
     totals = xp.zeros(n)
     for batch in (slice(lo, lo + _BATCH) for lo in range(0, n, _BATCH)):
         totals += (weights[batch, None] * costs.diss[batch]).sum(axis=0)
-    costs.require_finite(float(totals.max()))
+    costs.require_finite(float(abs(totals).max()))
     totals[weights == 0] = np.inf
     medoids, labels = totals.argmin()[None], xp.zeros(n, np.int32)
-    return _result(costs, weights, medoids, labels, 0, True, [])
+    loss = float((weights * costs.served(medoids, labels)).sum())
+    return _result(costs, loss, medoids, labels, 0, True, [loss][:max_iter])
 
 
-def _result(costs, weights, medoids, labels, n_swap, converged, history):
-    loss = float((weights * costs.served(medoids, labels)).sum())  # a BLAS dot spins threads
+def _result(costs, loss, medoids, labels, n_swap, converged, history):
     costs.require_finite(loss)
     return KMedoidsResult(
         loss=loss,

@@ -5,7 +5,7 @@ import numba
 import numpy as np
 import pytest
 
-from lowrank_la._kernels.shared import add, fence, load, store
+from lowrank_la._kernels.shared import add, load, store
 from lowrank_la._support.jit import kernel
 
 PATIENCE = 10**8  # looks at a word before giving up, rather than for ever
@@ -24,7 +24,6 @@ def echo(words, mine, other, rounds, patience, payload, errors):
     for turn in range(1, rounds + 1):
         if mine == 0:
             payload[0] = turn
-            fence()
             store(words, mine, turn)
         left = patience
         while load(words, other) < turn:
@@ -42,7 +41,6 @@ def echo(words, mine, other, rounds, patience, payload, errors):
 def one_of_each(words):
     store(words, 1, 5)
     before = add(words, 1, 3)
-    fence()
     return before, load(words, 1), load(words, 0)
 
 

@@ -109,28 +109,45 @@ def test_blocks_may_run_blocks():
 
 def test_helpers_work_beside_the_caller():
     meeting = threading.Barrier(2, timeout=60)
-    with helpers(1, meeting.wait):
+    with helpers(1, bool, meeting.wait):
         meeting.wait()  # breaks unless a helper comes
 
 
-def test_helpers_that_came_are_waited_for():
-    came, done = threading.Event(), []
+def test_helpers_that_came_are_told_to_stop_and_waited_for():
+    came, stop, done = threading.Event(), threading.Event(), []
 
     def work(value):
         came.set()
+        stop.wait(60)
         time.sleep(0.05)
         done.append(value)
 
-    with helpers(1, work, 7):
+    with helpers(1, stop.set, work, 7):
         came.wait(60)
     assert done == [7]
+
+
+def test_threads_that_cannot_be_started_are_done_without(monkeypatch):
+    submit, stop, ended = blocks._pool().submit, threading.Event(), []
+
+    def first_only(*call):
+        monkeypatch.setattr(blocks._pool(), "submit", refuse)
+        return submit(*call)
+
+    def refuse(*call):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(blocks._pool(), "submit", first_only)
+    with helpers(2, stop.set, lambda: ended.append(stop.wait(60))):
+        pass
+    assert ended in ([], [True])
 
 
 def test_helpers_that_cannot_come_are_not_waited_for():
     free = threading.Event()
     busy = [blocks._pool().submit(free.wait, 60) for _ in range(blocks._pool()._max_workers)]
     try:
-        with helpers(3, pytest.fail, "nobody needed this helper any more"):
+        with helpers(3, bool, pytest.fail, "nobody needed this helper any more"):
             pass
     finally:
         free.set()
@@ -144,9 +161,9 @@ def test_errors_of_helpers_and_of_the_caller_are_raised():
         came.set()
         raise ArithmeticError
 
-    with pytest.raises(ArithmeticError), helpers(1, work):
+    with pytest.raises(ArithmeticError), helpers(1, bool, work):
         came.wait(60)
-    with pytest.raises(KeyError), helpers(2, bool):
+    with pytest.raises(KeyError), helpers(2, bool, bool):
         raise KeyError
 
 
