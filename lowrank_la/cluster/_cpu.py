@@ -229,7 +229,8 @@ _CLAIM = 1  # next four that a helper should try
 _DONE = 2  # not zero when the helpers should go home
 _CLEARED = 3  # + number of the four: the version under which it was found of no use
 _HELPERS = 7  # at most: more only share the bandwidth of the memory
-_STRETCH = 8192  # candidates after which the caller may look up
+_LOOKS = 1000  # at the board before a helper without work takes a nap
+_STRETCH = 65536  # candidates after which the caller may look up
 _LEAD = 2  # fours left to the swapping thread before the first that a helper claims
 
 
@@ -263,15 +264,15 @@ def _assist(rows, near, second, nearest, weights, removal, board):
     changes = np.empty((5, len(removal) + 2))
     while not board[_DONE]:
         seen = _clear_ahead(rows, near, second, nearest, weights, removal, board, changes)
-        pause = 0.0
+        looks = 0
         while board[_VERSION] == seen and not board[_DONE]:
-            time.sleep(pause)
-            pause = min(pause + 1e-6, 1e-4)
+            time.sleep(0 if looks < _LOOKS else 1e-4)
+            looks += 1
 
 
 @kernel(strict=True)
 def _eager_swaps(
-    lo, in_vain, loss, rows, medoids,
+    lo, in_vain, loss, n_helpers, rows, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes,
 ):  # fmt: skip
     n, end, n_swap, version, lead = len(near), lo + _STRETCH, 0, board[_VERSION], _LEAD
@@ -282,12 +283,12 @@ def _eager_swaps(
         hi = 4 * four + 4
         hi = hi if hi < n else n
         hi = hi if hi - lo < n - in_vain else lo + n - in_vain
-        if load(board, _CLAIM) <= four:  # overtaken: leave the helpers more room
-            lead *= 2
-            store(board, _CLAIM, four + lead)
         if load(board, _CLEARED + four) == version:
             in_vain, lo = in_vain + hi - lo, hi
             continue
+        if load(board, _CLAIM) <= four + n_helpers:  # caught up with what is being tried
+            store(board, _CLAIM, four + 1 + lead)
+            lead *= 2
         candidate, slot, delta = _try_four(
             lo, hi, rows, near, second, nearest, weights, loss, changes
         )
@@ -334,11 +335,10 @@ def eager_swaps(
     board[_VERSION] = 2  # nothing has been cleared for it
     seen = rows, near, second, nearest, weights, removal, board
     changes = np.empty((5, len(removal) + 2))
-    with helpers(
-        min(n_threads - 1, _HELPERS), partial(board.__setitem__, _DONE, 1), _assist, *seen
-    ):
+    n_helpers = min(n_threads - 1, _HELPERS)
+    with helpers(n_helpers, partial(board.__setitem__, _DONE, 1), _assist, *seen):
         return _eager_swaps(
-            lo, in_vain, loss, rows, medoids,
+            lo, in_vain, loss, n_helpers, rows, medoids,
             near, second, nearest, runner_up, weights, removal, table, board, changes,
         )  # fmt: skip
 
