@@ -1,10 +1,10 @@
 """Comparisons of 64 array entries at a time, as the bits of one integer.
 
 A loop that has something to do for one entry in a hundred spends its time on
-finding that entry. These masks find it at the speed of memory: LLVM turns the
-comparison of 64 lanes into the machine's own vector instructions, where the
-scalar loop that stands below as the definition (and runs when the JIT is off)
-is three to five times slower in the sweeps of FasterPAM.
+finding that entry. LLVM turns these comparisons of 64 lanes into the machine's
+own vector instructions. It does well with the scalar loop that stands below as
+the definition (and runs when the JIT is off), too, but not as well amid the
+sweeps of FasterPAM, where the masks are what keeps up with the memory.
 """
 
 import numba

@@ -1,4 +1,4 @@
-"""Random numbers: one generator per call, one key per fit."""
+"""Random numbers: one generator per call, from any of NumPy's seeds."""
 
 import numpy as np
 
@@ -31,8 +31,3 @@ def as_generator(seed=None):
             f"random_state={seed!r} cannot seed a generator; use None, a non-negative integer, "
             "a numpy.random.Generator or a numpy.random.RandomState"
         ) from error
-
-
-def draw_key(rng):
-    """Draw the 64-bit key from which kernels count their random numbers."""
-    return np.uint64(rng.integers(2**64, dtype=np.uint64))

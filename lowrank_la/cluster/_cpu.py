@@ -393,8 +393,7 @@ def _some_alike(diss, tolerance):
 def is_symmetric(diss, tolerance):
     """Compare all entries of a small matrix with their mirror images, two in each row of a large.
 
-    Reading a large matrix for that alone would take a quarter of the time that
-    FasterPAM needs.
+    Comparing all of a large matrix would take longer than FasterPAM itself.
     """
     compare = _all_alike if len(diss) <= _COMPARED_WHOLE else _some_alike
     return compare(diss, tolerance)

@@ -325,7 +325,7 @@ def fasterpam(
 
     Whether a C-ordered matrix is symmetric is seen from all entries up to
     n = 1024, and beyond from two random entries of each row and those that the
-    final loss adds up: comparing all would take a quarter of the time. If few
+    final loss adds up: comparing all would take longer than the search. If few
     entries of a large matrix differ from their mirror images, and they matter,
     pass it in Fortran order: that is always read as it stands.
 

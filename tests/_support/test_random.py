@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lowrank_la._support.random import as_generator, draw_key
+from lowrank_la._support.random import as_generator
 
 
 def draws(seed):
@@ -40,10 +40,3 @@ def test_the_global_state_is_used_only_if_passed():
 def test_what_is_no_seed_is_named(seed):
     with pytest.raises(ValueError, match="random_state"):
         as_generator(seed)
-
-
-def test_keys_fill_64_bits():
-    keys = [draw_key(np.random.default_rng(seed)) for seed in range(64)]
-    assert all(isinstance(key, np.uint64) for key in keys)
-    assert np.bitwise_or.reduce(keys) == np.uint64(2**64 - 1)
-    assert len(set(keys)) == 64
