@@ -83,9 +83,9 @@ def _require_gpu():
         raise RuntimeError(f"device='cuda', but no GPU was found; {_HELP}")
 
 
-def twin(package, device):
-    """Return the kernels of a package for a device: its module `_cpu` or `_cuda`."""
-    return importlib.import_module({"cpu": "._cpu", "cuda": "._cuda"}[device], package)
+def twin(package, device, room=""):
+    """Return kernels of a package for a device: its module ``<room>_cpu`` or ``<room>_cuda``."""
+    return importlib.import_module(f".{room}_{device}", package)
 
 
 def to_device(array):

@@ -22,7 +22,7 @@ _PACKAGE = Path(__file__).parents[1]
 @functools.cache
 def _salt():
     """Hash of all sources that a kernel may have been compiled from."""
-    sources = [*_PACKAGE.glob("_kernels/*.py"), *_PACKAGE.glob("*/_cpu.py"), Path(__file__)]
+    sources = [*_PACKAGE.glob("_kernels/*.py"), *_PACKAGE.glob("*/*_cpu.py"), Path(__file__)]
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.read_bytes())

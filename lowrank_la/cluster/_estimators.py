@@ -26,8 +26,10 @@ from .._support.validation import (
     validate_rows,
     warn_not_converged,
 )
+from ._dissimilarities import Dissimilarities
 from ._distances import exact_distances, fitted_params, looks_precomputed, pairwise_distances
-from ._pam import INITS, Dissimilarities, check_medoids, initial_medoids, optimise
+from ._init import INITS, check_medoids, initial_medoids
+from ._pam import optimise
 
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
 

@@ -5,27 +5,17 @@ improvement of the PAM, CLARA, and CLARANS algorithms", Information Systems 101
 (2021).
 """
 
-import numbers
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._support.blocks import thread_count
-from .._support.cuda import is_device_array, resolve_device, twin
 from .._support.random import as_generator
 from .._support.result import Result
-from .._support.validation import (
-    as_floats,
-    check_integer,
-    check_threads,
-    check_weights,
-    warn_not_converged,
-)
+from .._support.validation import check_integer, check_weights, warn_not_converged
+from ._dissimilarities import Dissimilarities
+from ._init import INITS, check_medoids, initial_medoids
 
-INITS = ("random", "first", "build")
-_SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
 _BATCH = 256  # rows that are added up at a time
-_PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,136 +46,6 @@ class KMedoidsResult(Result):
     labels: np.ndarray = field(repr=False)
     medoids: np.ndarray
     n_swap: int
-
-
-class Dissimilarities:
-    """A checked matrix of dissimilarities, on the device where it will be read.
-
-    Attributes
-    ----------
-    rows : array of shape (n, n)
-        ``rows[j, o]`` is the cost of serving object o by medoid j. C-contiguous:
-        the transpose of what was given, or that itself where it is symmetric.
-    diss : array of shape (n, n)
-        A view of `rows` that is indexed as what was given.
-    kernels : module
-        `_cpu` or `_cuda`.
-    n_threads : int
-    name : str
-        What the caller calls the matrix.
-    stays : bool
-        Whether it was passed on a GPU, where results then stay, too.
-    """
-
-    def __init__(self, diss, device=None, n_cpu=-1, name="diss", symmetric=False):
-        check_threads("n_cpu", n_cpu)
-        self.kernels = twin(__package__, resolve_device(device, diss))
-        self.name, self.stays = name, is_device_array(diss)
-        given = check_dissimilarities(diss)
-        small = len(given) < _PARALLEL_FROM and n_cpu < 1
-        self.n_threads = 1 if small else thread_count(n_cpu)
-        if given.flags.c_contiguous:
-            self.rows = self.diss = self.kernels.to_device(given)
-            tolerance = _SYMMETRY_TOLERANCE[given.dtype.char]
-            if symmetric or self.kernels.is_symmetric(self.diss, tolerance):
-                return
-        self.transpose(given)
-
-    def __len__(self):
-        return len(self.rows)
-
-    def transpose(self, given):
-        """Give up on symmetry: a copy, except in Fortran order."""
-        self.rows = self.kernels.to_device(given.T)
-        self.diss = self.rows.T
-
-    def confirm(self, near, true, weights):
-        """Whether costs were read right; if not, because of asymmetry, read columns from now on."""
-        error, scale = (weights * abs(near - true)).sum(), (weights * abs(true)).sum()
-        if self.rows is not self.diss or not error > 1e-6 * scale:
-            return True
-        self.transpose(self.diss)
-        return False
-
-    def require_finite(self, total):
-        """Refuse the matrix if a sum over some of its entries is not finite."""
-        if not np.isfinite(total):
-            raise ValueError(
-                f"{self.name} has dissimilarities that are NaN or infinite, or too large to be "
-                "added up; only finite ones are allowed"
-            )
-
-    def served(self, medoids, labels):
-        """Cost from each object to the medoid of its label, in float64."""
-        objects = self.kernels.xp.arange(len(self))
-        return self.diss[objects, medoids[labels]].astype(np.float64)
-
-
-def check_dissimilarities(diss):
-    """Return `diss` as a square float32 or float64 matrix, or raise a ValueError."""
-    diss = as_floats("diss", diss)
-    if diss.ndim == 1:
-        raise ValueError(
-            "diss has one dimension: an (n, n) matrix is needed; "
-            "scipy.spatial.distance.squareform makes one of a condensed vector"
-        )
-    if diss.ndim != 2 or diss.shape[0] != diss.shape[1]:
-        raise ValueError(f"diss has shape {diss.shape}: a square (n, n) matrix is needed")
-    if not len(diss):
-        raise ValueError("diss is empty: at least one object is needed")
-    return diss
-
-
-def check_medoids(medoids, n, name="medoids"):
-    """Return a number of medoids, or an int64 array of distinct initial ones."""
-    if isinstance(medoids, numbers.Integral) and not isinstance(medoids, bool):
-        if not 1 <= medoids <= n:
-            raise ValueError(f"{name}={medoids}: between 1 and n={n} are possible")
-        return int(medoids)
-    given = np.asarray(medoids)
-    if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}={medoids!r}: an integer, or a one-dimensional array of indices, is needed"
-        )
-    if given.min() < 0 or given.max() >= n:
-        raise ValueError(f"{name} has indices outside 0..{n - 1}")
-    if len(np.unique(given)) < len(given):
-        raise ValueError(f"{name} has duplicates: initial medoids must be distinct objects")
-    return given.astype(np.int64)
-
-
-def initial_medoids(costs, medoids, weights, init, rng):
-    """Resolve a number of medoids into indices; given ones are returned as they are."""
-    if isinstance(medoids, np.ndarray):
-        if (costs.kernels.to_host(weights)[medoids] == 0).any():
-            raise ValueError("sample_weight is zero for an initial medoid")
-        return medoids
-    eligible = np.flatnonzero(costs.kernels.to_host(weights) > 0)
-    if len(eligible) < medoids:
-        raise ValueError(f"sample_weight leaves {len(eligible)} objects for {medoids} medoids")
-    if init == "first":
-        return eligible[:medoids]
-    if init == "build":
-        return build(costs, medoids, weights)
-    return rng.choice(eligible, medoids, replace=False)
-
-
-def build(costs, k, weights):
-    """Greedy medoids: each is the object that lowers the loss most (BUILD)."""
-    kernels, rows, xp = costs.kernels, costs.rows, costs.kernels.xp
-    near = xp.full(len(costs), np.inf, rows.dtype)
-    medoids = np.empty(k, np.int64)
-    out = weights == 0
-    for slot in range(k):
-        losses = kernels.loss_with(rows, near, weights, costs.n_threads)
-        costs.require_finite(float(abs(losses).max()))
-        losses[out] = np.inf
-        medoids[slot] = chosen = int(losses.argmin())
-        out[chosen] = True  # duplicates of a medoid gain nothing, but it is never chosen twice
-        near = xp.minimum(near, rows[chosen])
-    if costs.confirm(near, costs.diss[:, medoids].min(axis=1), weights):
-        return medoids
-    return build(costs, k, weights)
 
 
 class _Clustering:

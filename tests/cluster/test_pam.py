@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
-from scipy.spatial.distance import cdist, squareform
+from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.cluster import KMedoidsResult, fasterpam, pam_build
@@ -426,6 +426,13 @@ def test_digit_images(data_dir):
         assert losses.min() >= result.loss * (1 - 1e-12)
 
 
-def test_condensed_vector_is_refused_with_advice():
-    with pytest.raises(ValueError, match="squareform"):
-        fasterpam(squareform(distances(10, 0), checks=False), 2)
+def test_a_condensed_vector_is_expanded():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    vector = pdist(X)
+    kept = vector.copy()
+    one, other = (fasterpam(diss, 4, random_state=0) for diss in (vector, squareform(vector)))
+    assert one.loss == other.loss
+    np.testing.assert_array_equal(one.medoids, other.medoids)
+    np.testing.assert_array_equal(vector, kept)
+    with pytest.raises(ValueError, match="diss has one dimension and length 434"):
+        fasterpam(vector[1:], 4)

@@ -54,7 +54,7 @@ def kind(module):
         return SHARED.index(parts[0])
     if parts[0] in ABOVE or parts[-1] in ABOVE or len(parts) == 1:
         return 4
-    return 2 if parts[-1] in ("_cpu", "_cuda") else 3
+    return 2 if parts[-1].endswith(("_cpu", "_cuda")) else 3
 
 
 def within(name, packages):
@@ -85,7 +85,7 @@ def kernels_are_plain(module, tree):
     inside = [target for target in map(own, imports(tree, module)) if target]
     return [
         *[name for name in outside if name.split(".")[0] not in KERNELS_USE],
-        *[name for name in inside if kind(name) > 1 and name.split(".")[-1] != "_cpu"],
+        *[name for name in inside if kind(name) > 1 and not name.endswith("_cpu")],
     ]
 
 
