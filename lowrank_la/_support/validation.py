@@ -66,15 +66,25 @@ def check_weights(sample_weight, n):
     return weights
 
 
-def warn_not_converged(solver, max_iter):
-    """Tell that the iterations ran out."""
+def check_positive(name, value):
+    """Return a finite number above zero as a float, or raise a ValueError."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 < value < np.inf:
+        raise ValueError(f"{name}={value!r}: a positive number is needed")
+    return float(value)
+
+
+def warn_not_converged(solver, max_iter, max_time=None, stacklevel=3):
+    """Tell that the iterations, or the time, ran out."""
     from sklearn.exceptions import ConvergenceWarning
 
+    within = f"max_iter={max_iter} iterations"
+    if max_time is not None:
+        within += f" and max_time={max_time} s"
     warnings.warn(
-        f"{solver} did not converge in max_iter={max_iter} iterations: "
-        "the result can still be improved; increase max_iter",
+        f"{solver} did not converge in {within}: the result can still be improved; "
+        f"increase {'max_iter' if max_time is None else 'max_iter or max_time'}",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
 
 

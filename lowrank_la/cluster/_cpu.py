@@ -1,13 +1,14 @@
 """Loops of the k-medoids solvers on the CPU; `_cuda` holds their twins.
 
 What the user gave arrives frozen. ``rows[j, o]`` is the cost of serving object
-o by candidate j, so that all that a candidate is judged by lies in one row. The
+o by candidate j, so that all that a candidate is judged by lies in one row;
+``ids[j]`` is what a medoid made of it is called, or -1 if it must not be one. The
 state of the search is, per object: the costs to its nearest and second nearest
 medoid (``near``, ``second``) and the slots of these medoids (``nearest``,
 ``runner_up``); and per slot the loss that its removal would cause
 (``removal``). ``table[o // 4, i, o % 4]`` repeats the cost from o to medoid i:
 an object that loses a medoid finds all others side by side, and a new medoid
-writes whole stretches of memory.
+writes whole stretches of memory. A medoid whose removal loss is infinite stays.
 """
 
 import time
@@ -67,10 +68,10 @@ _least = kernel(least)
 
 
 @kernel
-def _assign(lo, hi, b, rows, medoids, near, second, nearest, runner_up, table):
-    # (n, n) (k,) in; (n,) (n,) (n,) (n,) (n/4, k, 4) out
+def _assign(lo, hi, b, rows, at, medoids, near, second, nearest, runner_up, table):
+    # (c, n) (k,) (k,) in; (n,) (n,) (n,) (n,) (n/4, k, 4) out
     for slot in range(len(medoids)):
-        row = rows[medoids[slot]]
+        row = rows[at[slot]]
         for o in range(lo, hi):
             table[o >> 2, slot, o & 3] = row[o]
     for o in range(lo, hi):
@@ -85,16 +86,16 @@ def _assign(lo, hi, b, rows, medoids, near, second, nearest, runner_up, table):
             nearest[o] = slot  # a medoid serves itself, duplicates or not
 
 
-def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
-    """Fill the state of every object and the table from scratch."""
-    args = rows, medoids, near, second, nearest, runner_up, table
+def assign(rows, at, medoids, near, second, nearest, runner_up, table, n_threads):
+    """Fill the state of every object and the table from scratch; medoid i has row ``at[i]``."""
+    args = rows, at, medoids, near, second, nearest, runner_up, table
     run_blocks(_assign, len(near), _OBJECTS, args, n_threads)
 
 
 def removal_loss(near, second, nearest, weights, removal):
-    """Loss that the removal of each medoid would cause."""
+    """Loss that the removal of each medoid would cause; what is infinite stays so."""
     extra = weights * (second.astype(np.float64) - near)
-    removal[:] = np.bincount(nearest, extra, len(removal))
+    removal[:] = np.where(removal == np.inf, np.inf, np.bincount(nearest, extra, len(removal)))
 
 
 def gain_of(cost, served, spare):
@@ -144,13 +145,13 @@ def _reset(removal, changes):
 
 
 @kernel(strict=True)
-def _try_four(lo, hi, rows, near, second, nearest, weights, loss, changes):
-    """First of up to four candidates that improves the loss, or -1; its slot; the change."""
-    # (n, n) (n,) (n,) (n,) (n,) in; changes (5, k + 2) scratch
+def _score_four(lo, hi, rows, near, second, nearest, weights, changes):
+    """Tally up to four candidates, one in each of the first rows of `changes`."""
+    # (c, n) (n,) (n,) (n,) (n,) in; changes (5, k + 2): four out, the last from `_reset`
     # Four rows abreast: as many streams from memory, and `second` is read once.
-    n, k, last = np.uint64(len(near)), changes.shape[1] - 2, hi - 1
+    n, last = np.uint64(len(near)), hi - 1
     c0, c1, c2, c3 = changes[0], changes[1], changes[2], changes[3]
-    for i in range(k + 2):
+    for i in range(changes.shape[1]):
         c0[i] = c1[i] = c2[i] = c3[i] = changes[4, i]
     r0, r1 = rows[lo], rows[min(lo + 1, last)]
     r2, r3 = rows[min(lo + 2, last)], rows[min(lo + 3, last)]
@@ -169,10 +170,17 @@ def _try_four(lo, hi, rows, near, second, nearest, weights, loss, changes):
         if m3:
             _tally(m3, start, r3, near, second, nearest, weights, c3)
         start += np.uint64(WIDTH)
+
+
+@kernel(strict=True)
+def _try_four(lo, hi, rows, ids, near, second, nearest, weights, loss, changes):
+    """First of up to four candidates that improves the loss, or -1; its slot; the change."""
+    k = changes.shape[1] - 2
+    _score_four(lo, hi, rows, near, second, nearest, weights, changes)
     for candidate in range(lo, hi):
         change = changes[candidate - lo]
         delta = change[k] + change[k + 1]
-        if not delta >= 0.0 and weights[candidate] > 0.0:  # NaN, too, ends the search
+        if not delta >= 0.0 and ids[candidate] >= 0:  # NaN, too, ends the search
             slot = 0
             while change[slot] > change[k + 1]:
                 slot += 1
@@ -181,9 +189,37 @@ def _try_four(lo, hi, rows, near, second, nearest, weights, loss, changes):
     return -1, -1, 0.0
 
 
+@kernel(strict=True)
+def _best_swaps(lo, hi, b, rows, ids, near, second, nearest, weights, removal, deltas, candidates):
+    # (c, n) (c,) (n,) (n,) (n,) (n,) (k,) in; (n_blocks, k) (n_blocks, k) out
+    k = len(removal)
+    changes = np.empty((5, k + 2))
+    _reset(removal, changes)
+    for first in range(lo, hi, 4):
+        stop = first + 4 if first + 4 < hi else hi
+        _score_four(first, stop, rows, near, second, nearest, weights, changes)
+        for candidate in range(first, stop):
+            change = changes[candidate - first]
+            for slot in range(k):
+                delta = change[k] + change[slot]
+                if not delta >= deltas[b, slot] and ids[candidate] >= 0:
+                    deltas[b, slot], candidates[b, slot] = delta, candidate
+
+
+def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
+    """Change of the loss by the best candidate for each slot (NaN if not finite), and its row."""
+    shape = -(-len(rows) // _CANDIDATES), len(removal)
+    deltas, candidates = np.full(shape, np.inf), np.zeros(shape, np.int64)
+    args = rows, ids, near, second, nearest, weights, removal, deltas, candidates
+    run_blocks(_best_swaps, len(rows), _CANDIDATES, args, n_threads)
+    best = deltas.argmin(axis=0)[None]
+    return (np.take_along_axis(a, best, axis=0)[0] for a in (deltas, candidates))
+
+
 @kernel
 def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, removal, table):
     # (n,) in; (n,) (n,) (n,) (n,) in and out; (n,) in; (k,) (n/4, k, 4) in and out
+    # Returns the change of the loss.
     n, out, key = np.uint64(len(row)), np.uint64(slot), np.int32(slot)
     for o in range(n):
         table[o >> np.uint64(2), out, o & np.uint64(3)] = row[o]
@@ -216,6 +252,13 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
     return change
 
 
+def swap(
+    candidate, slot, row, near, second, nearest, runner_up, weights, removal, table, n_threads
+):  # fmt: skip
+    """Put a candidate in the place of a medoid, whatever that does to the loss."""
+    _swap(candidate, slot, row, near, second, nearest, runner_up, weights, removal, table)
+
+
 # Threads help by clearing candidates ahead of the one that swaps: they try them
 # against the same state, and note those that improve nothing on a board of
 # int64 words, under the version of the state that they loaded before. Whoever
@@ -230,14 +273,14 @@ _DONE = 2  # not zero when the helpers should go home
 _CLEARED = 3  # + number of the four: the version under which it was found of no use
 _HELPERS = 7  # at most: more only share the bandwidth of the memory
 _LOOKS = 1000  # at the board before a helper without work takes a nap
-_STRETCH = 65536  # candidates after which the caller may look up
+_STRETCH = 1 << 28  # costs read, after which the caller may look up
 _LEAD = 2  # fours left to the swapping thread before the first that a helper claims
 
 
 @kernel(strict=True)
-def _clear_ahead(rows, near, second, nearest, weights, removal, board, changes):
+def _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, changes):
     """Try fours ahead until one improves the loss, the version changes or none is left."""
-    n = len(near)
+    n = len(rows)
     version = load(board, _VERSION)
     if version & 1:
         return version
@@ -248,7 +291,7 @@ def _clear_ahead(rows, near, second, nearest, weights, removal, board, changes):
         if lo >= n:
             return version
         candidate, _, _ = _try_four(
-            lo, min(lo + 4, n), rows, near, second, nearest, weights, 0.0, changes
+            lo, min(lo + 4, n), rows, ids, near, second, nearest, weights, 0.0, changes
         )
         if load(board, _VERSION) != version:
             return version
@@ -259,11 +302,11 @@ def _clear_ahead(rows, near, second, nearest, weights, removal, board, changes):
     return version
 
 
-def _assist(rows, near, second, nearest, weights, removal, board):
+def _assist(rows, ids, near, second, nearest, weights, removal, board):
     """Clear candidates ahead until the board says that all is done."""
     changes = np.empty((5, len(removal) + 2))
     while not board[_DONE]:
-        seen = _clear_ahead(rows, near, second, nearest, weights, removal, board, changes)
+        seen = _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, changes)
         looks = 0
         while board[_VERSION] == seen and not board[_DONE]:
             time.sleep(0 if looks < _LOOKS else 1e-4)
@@ -272,17 +315,17 @@ def _assist(rows, near, second, nearest, weights, removal, board):
 
 @kernel(strict=True)
 def _eager_swaps(
-    lo, in_vain, loss, n_helpers, rows, medoids,
+    lo, in_vain, enough, loss, n_helpers, rows, ids, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes,
 ):  # fmt: skip
-    n, end, n_swap, version, lead = len(near), lo + _STRETCH, 0, board[_VERSION], _LEAD
+    n, end, version, lead, n_swap = len(rows), lo + _STRETCH // len(near), board[_VERSION], _LEAD, 0
     _reset(removal, changes)
     store(board, _CLAIM, (lo >> 2) + lead)
-    while lo < n and lo < end and in_vain < n:
+    while lo < n and lo <= end and in_vain < enough:
         four = lo >> 2
         hi = 4 * four + 4
         hi = hi if hi < n else n
-        hi = hi if hi - lo < n - in_vain else lo + n - in_vain
+        hi = hi if hi - lo < enough - in_vain else lo + enough - in_vain
         if load(board, _CLEARED + four) == version:
             in_vain, lo = in_vain + hi - lo, hi
             continue
@@ -290,7 +333,7 @@ def _eager_swaps(
             store(board, _CLAIM, four + 1 + lead)
             lead *= 2
         candidate, slot, delta = _try_four(
-            lo, hi, rows, near, second, nearest, weights, loss, changes
+            lo, hi, rows, ids, near, second, nearest, weights, loss, changes
         )
         if candidate < 0:
             in_vain, lo = in_vain + hi - lo, hi
@@ -298,9 +341,9 @@ def _eager_swaps(
             return lo, in_vain, n_swap, np.nan
         else:
             store(board, _VERSION, version + 1)
-            medoids[slot] = candidate
+            medoids[slot] = ids[candidate]
             loss += _swap(
-                candidate, slot, rows[candidate],
+                ids[candidate], slot, rows[candidate],
                 near, second, nearest, runner_up, weights, removal, table,
             )  # fmt: skip
             _reset(removal, changes)
@@ -312,18 +355,23 @@ def _eager_swaps(
 
 
 def eager_swaps(
-    lo, in_vain, loss,
-    rows, medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+    lo, in_vain, enough, loss, rows, ids,
+    medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Go on with a pass at candidate `lo`, swapping whenever a candidate improves the loss.
 
     Parameters
     ----------
     lo : int
-        Next candidate.
+        Row of the next candidate.
     in_vain : int
-        Candidates tried since the last swap; with all of them the search is over.
+        Candidates tried since the last swap.
+    enough : int
+        So many in vain, and the search is over.
     loss : float
+    rows : array of shape (c, n)
+        Candidates' costs.
+    ids : array of shape (c,), int64
 
     Returns
     -------
@@ -331,14 +379,14 @@ def eager_swaps(
         Where the pass stands, not always at its end; the loss is NaN if a cost
         that was read is not finite.
     """
-    board = np.zeros(_CLEARED + len(near) // 4 + 1, np.int64)
+    board = np.zeros(_CLEARED + len(rows) // 4 + 1, np.int64)
     board[_VERSION] = 2  # nothing has been cleared for it
-    seen = rows, near, second, nearest, weights, removal, board
+    seen = rows, ids, near, second, nearest, weights, removal, board
     changes = np.empty((5, len(removal) + 2))
     n_helpers = min(n_threads - 1, _HELPERS)
     with helpers(n_helpers, partial(board.__setitem__, _DONE, 1), _assist, *seen):
         return _eager_swaps(
-            lo, in_vain, loss, n_helpers, rows, medoids,
+            lo, in_vain, enough, loss, n_helpers, rows, ids, medoids,
             near, second, nearest, runner_up, weights, removal, table, board, changes,
         )  # fmt: skip
 
@@ -362,6 +410,26 @@ def loss_with(rows, near, weights, n_threads):
     losses = np.empty(len(rows))
     args = rows, near, weights, losses
     run_blocks(_loss_with, len(rows), _CANDIDATES, args, n_threads)
+    return losses
+
+
+@kernel
+def _cluster_losses(lo, hi, b, rows, order, starts, labels, weights, losses):
+    # (n, n) (n,) (k + 1,) (n,) (n,) in; (n,) out
+    for j in range(lo, hi):
+        row, slot, loss = rows[j], labels[j], 0.0
+        for i in range(starts[slot], starts[slot + 1]):
+            o = order[i]
+            loss += weights[o] * np.float64(row[o])
+        losses[j] = loss
+
+
+def cluster_losses(rows, labels, k, weights, n_threads):
+    """Loss of each object's cluster if the object were its medoid."""
+    losses, order = np.empty(len(rows)), np.argsort(labels, kind="stable")
+    starts = np.concatenate([[0], np.bincount(labels, minlength=k).cumsum()])
+    args = rows, order, starts, labels, weights, losses
+    run_blocks(_cluster_losses, len(rows), _CANDIDATES, args, n_threads)
     return losses
 
 

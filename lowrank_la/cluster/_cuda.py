@@ -23,28 +23,30 @@ _least = device_function(least)
 _FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
 _BATCH_BYTES = 1 << 28  # of scratch at most
 
-__all__ = ["assign", "eager_swaps", "is_symmetric", "loss_with", "removal_loss"]
-__all__ += ["to_device", "to_host", "xp"]
+__all__ = ["assign", "best_swaps", "cluster_losses", "eager_swaps", "is_symmetric", "loss_with"]
+__all__ += ["removal_loss", "swap", "to_device", "to_host", "xp"]
 
 
-@cuda_kernel("T[:, ::1], int64[::1], T[::1], T[::1], int32[::1], int32[::1], T[:, :, ::1]")
-def _assign(rows, medoids, near, second, nearest, runner_up, table):
+@cuda_kernel(
+    "T[:, ::1], int64[::1], int64[::1], T[::1], T[::1], int32[::1], int32[::1], T[:, :, ::1]"
+)
+def _assign(rows, at, medoids, near, second, nearest, runner_up, table):
     for o in range(cuda.grid(1), near.size, cuda.gridsize(1)):
         lane = np.uint64(o & 3)
         for slot in range(medoids.size):
-            table[o >> 2, slot, lane] = rows[medoids[slot], o]
+            table[o >> 2, slot, lane] = rows[at[slot], o]
         first, served = _least(table[o >> 2], lane, np.uint64(medoids.size))
         for slot in range(medoids.size):
-            if o == medoids[slot] and rows[o, o] == served:
+            if o == medoids[slot] and rows[at[slot], o] == served:
                 first = np.uint64(slot)  # a medoid serves itself, duplicates or not
         other, spare = _least(table[o >> 2], lane, first)
         near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
 
 
-def assign(rows, medoids, near, second, nearest, runner_up, table, n_threads):
-    """Fill the state of every object and the table from scratch."""
+def assign(rows, at, medoids, near, second, nearest, runner_up, table, n_threads):
+    """Fill the state of every object and the table from scratch; medoid i has row ``at[i]``."""
     grid = -(-len(near) // THREADS)
-    _assign(grid, rows, medoids, near, second, nearest, runner_up, table)
+    _assign(grid, rows, at, medoids, near, second, nearest, runner_up, table)
 
 
 @cuda_kernel("T[::1], T[::1], int32[::1], float64[::1], float64[::1]")
@@ -55,8 +57,8 @@ def _removal_loss(near, second, nearest, weights, removal):
 
 
 def removal_loss(near, second, nearest, weights, removal):
-    """Loss that the removal of each medoid would cause."""
-    removal[:] = 0.0
+    """Loss that the removal of each medoid would cause; what is infinite stays so."""
+    removal[removal < np.inf] = 0.0
     _removal_loss(-(-len(near) // THREADS), near, second, nearest, weights, removal)
 
 
@@ -77,21 +79,42 @@ def _tally(lo, rows, near, second, nearest, weights, change, gains):
         cuda.atomic.add(gains, c, gain)
 
 
-def _first_improving(lo, hi, loss, rows, near, second, nearest, weights, removal):
+def _scores(lo, hi, rows, near, second, nearest, weights, removal):
+    """Change of the loss by each candidate of [lo, hi): for each slot, and for all alike."""
+    change, gains = xp.tile(removal, (hi - lo, 1)), xp.zeros(hi - lo)
+    _tally(hi - lo, lo, rows, near, second, nearest, weights, change, gains)
+    return change, gains
+
+
+def _first_improving(lo, hi, loss, rows, ids, near, second, nearest, weights, removal):
     """First candidate in [lo, hi) that improves the loss, or -1; its slot; the change."""
     batch, most = _FIRST_BATCH, max(1, _BATCH_BYTES // (8 * len(removal)))
     while lo < hi:
-        n = min(batch, most, hi - lo)
-        change, gains = xp.tile(removal, (n, 1)), xp.zeros(n)
-        _tally(n, lo, rows, near, second, nearest, weights, change, gains)
+        end = lo + min(batch, most, hi - lo)
+        change, gains = _scores(lo, end, rows, near, second, nearest, weights, removal)
         deltas, slots = gains + change.min(axis=1), change.argmin(axis=1)
         needed = -LEAST_GAIN * (abs(loss) + removal[slots])
-        hits = xp.flatnonzero(~(deltas >= needed) & (weights[lo : lo + n] > 0))
+        # With all medoids fixed a change is infinite, and no swap.
+        hits = xp.flatnonzero(~(deltas >= needed) & (ids[lo:end] >= 0))
         if len(hits):
             hit = int(hits[0])
             return lo + hit, int(slots[hit]), float(deltas[hit])
-        lo, batch = lo + n, 2 * batch
+        lo, batch = end, 2 * batch
     return -1, -1, 0.0
+
+
+def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
+    """Change of the loss by the best candidate for each slot (NaN if not finite), and its row."""
+    step = max(1, _BATCH_BYTES // (8 * len(removal)))
+    best, candidates = xp.full(len(removal), np.inf), xp.zeros(len(removal), np.int64)
+    for lo in range(0, len(rows), step):
+        hi = min(lo + step, len(rows))
+        change, gains = _scores(lo, hi, rows, near, second, nearest, weights, removal)
+        deltas = xp.where(ids[lo:hi, None] >= 0, gains[:, None] + change, np.inf)
+        least = deltas.min(axis=0)
+        better = ~(least >= best)
+        best[better], candidates[better] = least[better], lo + deltas.argmin(axis=0)[better]
+    return to_host(best), to_host(candidates)
 
 
 @cuda_kernel(
@@ -116,25 +139,32 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
             near[o], second[o], nearest[o], runner_up[o] = served, spare, first, other
 
 
+def swap(
+    candidate, slot, row, near, second, nearest, runner_up, weights, removal, table, n_threads
+):  # fmt: skip
+    """Put a candidate in the place of a medoid, whatever that does to the loss."""
+    grid = -(-len(near) // THREADS)
+    _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
+    removal_loss(near, second, nearest, weights, removal)
+
+
 def eager_swaps(
-    lo, in_vain, loss,
-    rows, medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+    lo, in_vain, enough, loss, rows, ids,
+    medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Go on with a pass at candidate `lo` until a swap has been made; see the twin in `_cpu`."""
-    n = len(near)
-    hi = min(n, lo + n - in_vain)
-    candidate, slot, delta = _first_improving(
-        lo, hi, loss, rows, near, second, nearest, weights, removal
+    hi = min(len(rows), lo + enough - in_vain)
+    row, slot, delta = _first_improving(
+        lo, hi, loss, rows, ids, near, second, nearest, weights, removal
     )
-    if candidate < 0:
+    if row < 0:
         return hi, in_vain + hi - lo, 0, loss
     if not np.isfinite(delta):
         return lo, in_vain, 0, np.nan
-    medoids[slot] = candidate
-    grid, row = -(-n // THREADS), rows[candidate]
-    _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
-    removal_loss(near, second, nearest, weights, removal)
-    return candidate + 1, 1, 1, float((weights * near).sum())
+    medoids[slot] = candidate = int(ids[row])
+    state = near, second, nearest, runner_up, weights, removal, table
+    swap(candidate, slot, rows[row], *state, n_threads)
+    return row + 1, 1, 1, float((weights * near).sum())
 
 
 @cuda_kernel("T[:, ::1], T[::1], float64[::1], float64[::1]")
@@ -154,6 +184,23 @@ def loss_with(rows, near, weights, n_threads):
     """Loss after each candidate in turn has been added to the medoids."""
     losses = xp.zeros(len(rows))
     _loss_with(len(rows), rows, near, weights, losses)
+    return losses
+
+
+@cuda_kernel("T[:, ::1], int64[::1], int64[::1], int32[::1], float64[::1], float64[::1]")
+def _cluster_losses(rows, order, starts, labels, weights, losses):
+    for j in range(cuda.blockIdx.x, losses.size, cuda.gridDim.x):
+        row, slot, loss = rows[j], labels[j], 0.0
+        for i in range(starts[slot] + cuda.threadIdx.x, starts[slot + 1], cuda.blockDim.x):
+            loss += weights[order[i]] * np.float64(row[order[i]])
+        cuda.atomic.add(losses, j, loss)
+
+
+def cluster_losses(rows, labels, k, weights, n_threads):
+    """Loss of each object's cluster if the object were its medoid."""
+    losses, order = xp.zeros(len(rows)), xp.argsort(labels)
+    starts = xp.searchsorted(labels[order], xp.arange(k + 1))
+    _cluster_losses(len(rows), rows, order, starts, labels, weights, losses)
     return losses
 
 

@@ -1,116 +1,16 @@
-"""k-medoids on a matrix of dissimilarities: BUILD and FasterPAM.
+"""k-medoids on a matrix of dissimilarities: PAM and what it has become.
 
 Schubert & Rousseeuw, "Fast and eager k-medoids clustering: O(k) runtime
 improvement of the PAM, CLARA, and CLARANS algorithms", Information Systems 101
 (2021).
 """
 
-from dataclasses import dataclass, field
-
-import numpy as np
-
 from .._support.random import as_generator
-from .._support.result import Result
-from .._support.validation import check_integer, check_weights, warn_not_converged
+from .._support.validation import check_integer, warn_not_converged
 from ._dissimilarities import Dissimilarities
-from ._init import INITS, check_medoids, initial_medoids
-
-_BATCH = 256  # rows that are added up at a time
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class KMedoidsResult(Result):
-    """A clustering by medoids.
-
-    Attributes
-    ----------
-    loss : float
-        Sum over all objects of the (weighted) cost to the medoid that serves
-        them, added up in float64.
-    labels : ndarray of shape (n,), int32
-        Slot of the medoid that serves each object; on the GPU if the
-        dissimilarities were passed there.
-    medoids : ndarray of shape (k,), int64
-        Objects chosen as medoids, by slot; likewise.
-    n_swap : int
-        Swaps made.
-    n_iter : int
-        Passes over the candidates.
-    converged : bool
-        Whether no single swap improves the loss any more.
-    history : ndarray of shape (n_iter,)
-        The loss after each pass.
-    """
-
-    loss: float
-    labels: np.ndarray = field(repr=False)
-    medoids: np.ndarray
-    n_swap: int
-
-
-class _Clustering:
-    """Medoids, and what the search keeps about every object and every medoid."""
-
-    def __init__(self, costs, medoids, weights):
-        self.costs, self.kernels = costs, costs.kernels
-        self.rows, self.n_threads = costs.rows, costs.n_threads
-        kernels, rows, xp = self.kernels, self.rows, self.kernels.xp
-        n, k, self.weights = len(rows), len(medoids), weights
-        self.medoids = xp.array(medoids, dtype=np.int64)  # a copy: it is swapped in
-        self.near, self.second = xp.empty(n, rows.dtype), xp.empty(n, rows.dtype)
-        self.nearest, self.runner_up = xp.empty(n, np.int32), xp.empty(n, np.int32)
-        self.removal, self.table = xp.empty(k), xp.empty((-(-n // 4), k, 4), rows.dtype)
-        objects = self.near, self.second, self.nearest, self.runner_up
-        kernels.assign(rows, self.medoids, *objects, self.table, self.n_threads)
-        self.add_up()
-
-    def add_up(self):
-        """Make the sums afresh: swaps only update them, and rounding errors outlive them."""
-        self.kernels.removal_loss(self.near, self.second, self.nearest, self.weights, self.removal)
-        self.loss = float((self.weights * self.near).sum())
-
-    def go_on(self, lo, in_vain):
-        """Swap eagerly from candidate `lo` on; return where the pass stands, and the swaps."""
-        lo, in_vain, n_swap, self.loss = self.kernels.eager_swaps(
-            lo, in_vain, self.loss, self.rows, self.medoids, self.near, self.second, self.nearest,
-            self.runner_up, self.weights, self.removal, self.table, self.n_threads,
-        )  # fmt: skip
-        self.costs.require_finite(self.loss)
-        return lo, in_vain, n_swap
-
-
-def eager_swaps(clustering, max_iter, callback=None):
-    """Swap as soon as a swap improves, until a whole round has found none.
-
-    Parameters
-    ----------
-    clustering : _Clustering
-        Is improved in place.
-    max_iter : int
-        Passes over the candidates at most.
-    callback : callable, optional
-        Called with a dict after each pass; True stops.
-
-    Returns
-    -------
-    n_swap : int
-    converged : bool
-    history : list of float
-        The loss after each pass.
-    """
-    n = len(clustering.rows)
-    n_swap, history = 0, []
-    in_vain = 0  # candidates tried since the last swap
-    while in_vain < n and len(history) < max_iter:
-        lo = 0
-        while lo < n and in_vain < n:
-            lo, in_vain, swaps = clustering.go_on(lo, in_vain)
-            n_swap += swaps
-        clustering.add_up()
-        history.append(clustering.loss)
-        if callback and callback({"n_iter": len(history), "loss": clustering.loss}):
-            break
-    return n_swap, in_vain >= n, history
+from ._init import check_init
+from ._search import Run
+from ._solve import Task, best_of_starts, deadline, optimise
 
 
 def fasterpam(
@@ -122,6 +22,10 @@ def fasterpam(
     n_cpu=-1,
     *,
     sample_weight=None,
+    fixed_medoids=None,
+    n_init=1,
+    n_perturbations=0,
+    max_time=None,
     device=None,
     callback=None,
 ):
@@ -133,19 +37,23 @@ def fasterpam(
 
     Parameters
     ----------
-    diss : array_like of shape (n, n)
+    diss : array_like of shape (n, n) or (n (n - 1) / 2,)
         Dissimilarities: ``diss[i, j]`` is the cost of serving object i by
         medoid j. It need not be symmetric, nor a metric. float32 and float64
         are used as they are, other numeric types are converted to float64. A
         matrix in Fortran order, or a symmetric one in C order, is used in
-        place (memory maps too); any other is transposed into a copy once.
+        place (memory maps too); any other is transposed into a copy once. A
+        condensed vector, as :func:`scipy.spatial.distance.pdist` makes it, is
+        expanded to a matrix.
     medoids : int or array_like of shape (k,)
         How many medoids to choose, or the initial ones as indices.
     max_iter : int, default=100
         Passes over the candidates at most.
-    init : {"random", "first", "build"}, default="random"
-        Initial medoids if `medoids` is a number: distinct random objects, the
-        first k objects, or those of :func:`pam_build`.
+    init : {"random", "first", "build", "lab", "k-medoids++"}, default="random"
+        Initial medoids if `medoids` is a number: distinct random objects; the
+        first k objects; the greedy choice of :func:`pam_build`, O(n² k); the same
+        within a random sample of 10 + √n objects for each medoid (LAB), O(n k); or
+        random objects that are the likelier, the more they cost so far, O(n k).
     random_state : None, int, Generator or RandomState, default=None
         Seeds the random initial medoids.
     n_cpu : int, default=-1
@@ -154,11 +62,23 @@ def fasterpam(
     sample_weight : array_like of shape (n,), default=None
         Non-negative weights of the objects in the loss. An object of weight
         zero never becomes a medoid.
+    fixed_medoids : array_like of int, default=None
+        Objects that are medoids and stay so, among the `medoids` that are wanted;
+        they take the first slots.
+    n_init : int, default=1
+        Random starts on the one matrix, if `medoids` is a number and `init` is
+        random; the best result is returned.
+    n_perturbations : int, default=0
+        Iterated local search: so many times, two medoids of the best result so
+        far are replaced by random objects and the search goes on from there.
+        That finds better optima than as many random starts in the same time.
+    max_time : float, default=None
+        Seconds after which to stop with what has been found.
     device : {None, "cpu", "cuda"}, default=None
         Where to compute; None means where `diss` lies.
     callback : callable, default=None
-        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
-        returns True the search stops there.
+        Called after each pass with a dict of ``n_iter`` and the least ``loss`` so
+        far; if it returns True the search stops there.
 
     Returns
     -------
@@ -175,7 +95,7 @@ def fasterpam(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough.
+        If `max_iter` passes or `max_time` seconds were not enough.
 
     Notes
     -----
@@ -203,15 +123,359 @@ def fasterpam(
     >>> sorted(result.medoids.tolist()), result.loss
     ([1, 4], 4.0)
     """
-    if init not in INITS:
-        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, INITS))}")
-    max_iter, rng = check_integer("max_iter", max_iter, 0), as_generator(random_state)
-    costs, medoids, weights = _check(diss, medoids, sample_weight, n_cpu, device)
-    medoids = initial_medoids(costs, medoids, weights, init, rng)
-    result = optimise(costs, medoids, weights, max_iter, callback)
-    if not result.converged and result.n_iter == max_iter:
-        warn_not_converged("fasterpam", max_iter)
-    return result
+    return _solve(
+        "fasterpam", diss, medoids, max_iter, init, random_state, n_cpu,
+        sample_weight=sample_weight, fixed_medoids=fixed_medoids, n_init=n_init,
+        n_perturbations=n_perturbations, max_time=max_time, device=device, callback=callback,
+    )  # fmt: skip
+
+
+def fastpam1(
+    diss,
+    medoids,
+    max_iter=100,
+    init="random",
+    random_state=None,
+    *,
+    sample_weight=None,
+    fixed_medoids=None,
+    max_time=None,
+    n_cpu=-1,
+    device=None,
+    callback=None,
+):
+    """Cluster objects around k of them with the swaps of PAM (FastPAM1).
+
+    Each pass makes the one swap that improves most, as PAM does, but finds it for
+    all k medoids at once. :func:`fasterpam` makes as many swaps in far fewer
+    passes, and its results are as good.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n) or (n (n - 1) / 2,)
+        Dissimilarities, as for :func:`fasterpam`.
+    medoids : int or array_like of shape (k,)
+        How many medoids to choose, or the initial ones as indices.
+    max_iter : int, default=100
+        Passes, and so swaps, at most.
+    init : {"random", "first", "build", "lab", "k-medoids++"}, default="random"
+        Initial medoids if `medoids` is a number, as for :func:`fasterpam`.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random initial medoids.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss. An object of weight
+        zero never becomes a medoid.
+    fixed_medoids : array_like of int, default=None
+        Objects that are medoids and stay so; they take the first slots.
+    max_time : float, default=None
+        Seconds after which to stop with what has been found.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result is the same
+        for any number.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
+        returns True the search stops there.
+
+    Returns
+    -------
+    result : KMedoidsResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` passes or `max_time` seconds were not enough.
+
+    Notes
+    -----
+    A pass costs O(n²), and each makes one swap.
+
+    References
+    ----------
+    E. Schubert, P. J. Rousseeuw. Faster k-medoids clustering: improving the PAM,
+    CLARA, and CLARANS algorithms. SISAP 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import fastpam1
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> result = fastpam1(abs(x[:, None] - x), [0, 1])
+    >>> result.medoids.tolist(), result.loss, result.n_swap
+    ([4, 1], 4.0, 1)
+    """
+    return _solve(
+        "fastpam1", diss, medoids, max_iter, init, random_state, n_cpu,
+        sample_weight=sample_weight, fixed_medoids=fixed_medoids, max_time=max_time,
+        device=device, callback=callback,
+    )  # fmt: skip
+
+
+def fastpam2(
+    diss,
+    medoids,
+    max_iter=100,
+    init="random",
+    random_state=None,
+    *,
+    sample_weight=None,
+    fixed_medoids=None,
+    max_time=None,
+    n_cpu=-1,
+    device=None,
+    callback=None,
+):
+    """Cluster objects around k of them with FastPAM2.
+
+    Each pass finds the best swap of every medoid, and makes these swaps one after
+    the other, the best first, as far as they still improve.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n) or (n (n - 1) / 2,)
+        Dissimilarities, as for :func:`fasterpam`.
+    medoids : int or array_like of shape (k,)
+        How many medoids to choose, or the initial ones as indices.
+    max_iter : int, default=100
+        Passes at most.
+    init : {"random", "first", "build", "lab", "k-medoids++"}, default="random"
+        Initial medoids if `medoids` is a number, as for :func:`fasterpam`.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random initial medoids.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss. An object of weight
+        zero never becomes a medoid.
+    fixed_medoids : array_like of int, default=None
+        Objects that are medoids and stay so; they take the first slots.
+    max_time : float, default=None
+        Seconds after which to stop with what has been found.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result is the same
+        for any number.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
+        returns True the search stops there.
+
+    Returns
+    -------
+    result : KMedoidsResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` passes or `max_time` seconds were not enough.
+
+    Notes
+    -----
+    A pass costs O(n²), and O(n) for each swap.
+
+    References
+    ----------
+    E. Schubert, P. J. Rousseeuw. Faster k-medoids clustering: improving the PAM,
+    CLARA, and CLARANS algorithms. SISAP 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import fastpam2
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> result = fastpam2(abs(x[:, None] - x), [0, 1])
+    >>> result.medoids.tolist(), result.loss, result.n_swap
+    ([4, 1], 4.0, 1)
+    """
+    return _solve(
+        "fastpam2", diss, medoids, max_iter, init, random_state, n_cpu,
+        sample_weight=sample_weight, fixed_medoids=fixed_medoids, max_time=max_time,
+        device=device, callback=callback,
+    )  # fmt: skip
+
+
+def pam(
+    diss,
+    medoids,
+    max_iter=100,
+    init="build",
+    random_state=None,
+    *,
+    sample_weight=None,
+    fixed_medoids=None,
+    max_time=None,
+    n_cpu=-1,
+    device=None,
+    callback=None,
+):
+    """Cluster objects around k of them with PAM.
+
+    The greedy choice of :func:`pam_build`, then the best swap again and again: the
+    classical algorithm, swap by swap, but computed as :func:`fastpam1` does, which
+    finds the same swaps k times faster.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n) or (n (n - 1) / 2,)
+        Dissimilarities, as for :func:`fasterpam`.
+    medoids : int or array_like of shape (k,)
+        How many medoids to choose, or the initial ones as indices.
+    max_iter : int, default=100
+        Passes, and so swaps, at most.
+    init : {"random", "first", "build", "lab", "k-medoids++"}, default="build"
+        Initial medoids if `medoids` is a number, as for :func:`fasterpam`.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random initial medoids.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss. An object of weight
+        zero never becomes a medoid.
+    fixed_medoids : array_like of int, default=None
+        Objects that are medoids and stay so; they take the first slots.
+    max_time : float, default=None
+        Seconds after which to stop with what has been found.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result is the same
+        for any number.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
+        returns True the search stops there.
+
+    Returns
+    -------
+    result : KMedoidsResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` passes or `max_time` seconds were not enough.
+
+    Notes
+    -----
+    The initial medoids cost O(n² k), a pass O(n²), and each pass makes one swap.
+
+    References
+    ----------
+    L. Kaufman, P. J. Rousseeuw. Finding groups in data: an introduction to cluster
+    analysis. Wiley, 1990.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import pam
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> result = pam(abs(x[:, None] - x), [0, 1])
+    >>> result.medoids.tolist(), result.loss, result.n_swap
+    ([4, 1], 4.0, 1)
+    """
+    return _solve(
+        "pam", diss, medoids, max_iter, init, random_state, n_cpu,
+        sample_weight=sample_weight, fixed_medoids=fixed_medoids, max_time=max_time,
+        device=device, callback=callback,
+    )  # fmt: skip
+
+
+def alternating(
+    diss,
+    medoids,
+    max_iter=100,
+    init="random",
+    random_state=None,
+    *,
+    sample_weight=None,
+    fixed_medoids=None,
+    max_time=None,
+    n_cpu=-1,
+    device=None,
+    callback=None,
+):
+    """Cluster objects around k of them by assigning and choosing in turns.
+
+    The k-means way: each object goes to its nearest medoid, then the best object of
+    each cluster becomes its medoid. Medoids never leave their clusters, so that the
+    result is often several percent worse than that of :func:`fasterpam`, which is
+    about as fast. Known as Voronoi iteration, too.
+
+    Parameters
+    ----------
+    diss : array_like of shape (n, n) or (n (n - 1) / 2,)
+        Dissimilarities, as for :func:`fasterpam`.
+    medoids : int or array_like of shape (k,)
+        How many medoids to choose, or the initial ones as indices.
+    max_iter : int, default=100
+        Rounds at most.
+    init : {"random", "first", "build", "lab", "k-medoids++"}, default="random"
+        Initial medoids if `medoids` is a number, as for :func:`fasterpam`.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random initial medoids.
+    sample_weight : array_like of shape (n,), default=None
+        Non-negative weights of the objects in the loss. An object of weight
+        zero never becomes a medoid.
+    fixed_medoids : array_like of int, default=None
+        Objects that are medoids and stay so; they take the first slots.
+    max_time : float, default=None
+        Seconds after which to stop with what has been found.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result is the same
+        for any number.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where `diss` lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter`` and ``loss``; if it
+        returns True the search stops there.
+
+    Returns
+    -------
+    result : KMedoidsResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what is described here.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` passes or `max_time` seconds were not enough.
+
+    Notes
+    -----
+    A round costs O(n² / k) if the clusters are of one size, and O(n²) if not.
+
+    References
+    ----------
+    H.-S. Park, C.-H. Jun. A simple and fast algorithm for K-medoids clustering.
+    Expert Systems with Applications 36 (2009).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import alternating
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> result = alternating(abs(x[:, None] - x), [0, 1])
+    >>> result.medoids.tolist(), result.loss, result.n_swap
+    ([0, 4], 5.0, 1)
+    """
+    return _solve(
+        "alternate", diss, medoids, max_iter, init, random_state, n_cpu,
+        sample_weight=sample_weight, fixed_medoids=fixed_medoids, max_time=max_time,
+        device=device, callback=callback,
+    )  # fmt: skip
 
 
 def pam_build(diss, k, *, sample_weight=None, n_cpu=-1, device=None):
@@ -253,53 +517,24 @@ def pam_build(diss, k, *, sample_weight=None, n_cpu=-1, device=None):
     >>> pam_build(abs(x[:, None] - x), 2).medoids.tolist()
     [2, 4]
     """
-    k = check_integer("k", k, 1)
-    costs, k, weights = _check(diss, k, sample_weight, n_cpu, device, name="k")
-    medoids = initial_medoids(costs, k, weights, "build", None)
-    return optimise(costs, medoids, weights, max_iter=0)
+    k, costs = check_integer("k", k, 1), Dissimilarities(diss, device, n_cpu)
+    task = Task.check(costs, k, sample_weight, name="k")
+    return optimise(task, task.start("build", None), Run(max_iter=0))
 
 
-def optimise(costs, medoids, weights, max_iter, callback=None):
-    """FasterPAM from given medoids; the loss is that of `diss` as it was passed."""
-    if len(medoids) == 1:
-        return _single_medoid(costs, weights, max_iter)
-    clustering = _Clustering(costs, medoids, weights)
-    outcome = eager_swaps(clustering, max_iter, callback)
-    served = costs.served(clustering.medoids, clustering.nearest)
-    if not costs.confirm(clustering.near, served, weights):
-        return optimise(costs, medoids, weights, max_iter, callback)
-    loss = float((weights * served).sum())  # not by BLAS, whose threads go on spinning
-    return _result(costs, loss, clustering.medoids, clustering.nearest, *outcome)
-
-
-def _single_medoid(costs, weights, max_iter):
-    """With one medoid, the sums of the columns say which is the best of all."""
-    xp, n = costs.kernels.xp, len(costs)
-    totals = xp.zeros(n)
-    for batch in (slice(lo, lo + _BATCH) for lo in range(0, n, _BATCH)):
-        totals += (weights[batch, None] * costs.diss[batch]).sum(axis=0)
-    costs.require_finite(float(abs(totals).max()))
-    totals[weights == 0] = np.inf
-    medoids, labels = totals.argmin()[None], xp.zeros(n, np.int32)
-    loss = float((weights * costs.served(medoids, labels)).sum())
-    return _result(costs, loss, medoids, labels, 0, True, [loss][:max_iter])
-
-
-def _result(costs, loss, medoids, labels, n_swap, converged, history):
-    costs.require_finite(loss)
-    return KMedoidsResult(
-        loss=loss,
-        labels=labels if costs.stays else costs.kernels.to_host(labels),
-        medoids=medoids if costs.stays else costs.kernels.to_host(medoids),
-        n_iter=len(history),
-        n_swap=n_swap,
-        converged=converged,
-        history=np.array(history),
-    )
-
-
-def _check(diss, medoids, sample_weight, n_cpu, device, name="medoids"):
-    """Return what both functions take, checked and on the device."""
+def _solve(
+    name, diss, medoids, max_iter, init, random_state, n_cpu=-1,
+    *, sample_weight, fixed_medoids, max_time, device, callback, n_init=1, n_perturbations=0,
+):  # fmt: skip
+    """Do what the public functions have in common."""
+    check_init(init)
+    max_iter, rng = check_integer("max_iter", max_iter, 0), as_generator(random_state)
+    check_integer("n_init", n_init, 1)
+    check_integer("n_perturbations", n_perturbations, 0)
+    run = Run(max_iter, deadline(max_time), callback)
     costs = Dissimilarities(diss, device, n_cpu)
-    weights = costs.kernels.to_device(check_weights(sample_weight, len(costs)))
-    return costs, check_medoids(medoids, len(costs), name), weights
+    task = Task.check(costs, medoids, sample_weight, fixed_medoids)
+    result, run = best_of_starts(task, name, init, rng, run, n_init, n_perturbations)
+    if not result.converged and not run.called_off:
+        warn_not_converged(name, max_iter, max_time, stacklevel=4)
+    return result

@@ -99,7 +99,7 @@ def test_predict_and_transform(metric):
 def test_predict_in_batches(model, monkeypatch):
     model.fit(X)
     whole = model.predict(X)
-    monkeypatch.setattr("lowrank_la.cluster._estimators._PREDICT_ROWS", 7)
+    monkeypatch.setattr("lowrank_la.cluster._estimators_base._PREDICT_ROWS", 7)
     np.testing.assert_array_equal(model.predict(X), whole)
 
 

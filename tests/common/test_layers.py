@@ -11,7 +11,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in FILES}
 SHARED = ("_support", "_kernels")
 ORDER = ["sketch", "linear_model", "sampling", "decomposition"]  # each may use those before it
-ABOVE = ("_estimators", "__init__", "__main__", "datasets")
+ABOVE = ("__init__", "__main__", "datasets")
 # pairwise_distances hands what it cannot do faster to scikit-learn's function of that name.
 SKLEARN = ("_support.validation", "_support.progress", "cluster._distances")
 CUDA = ("cupy", "cupyx", "numba.cuda", "numba_cuda", "numba_cuda_mlir")
@@ -52,7 +52,8 @@ def kind(module):
     parts = module.split(".")
     if parts[0] in SHARED:
         return SHARED.index(parts[0])
-    if parts[0] in ABOVE or parts[-1] in ABOVE or len(parts) == 1:
+    estimators = parts[-1].startswith("_estimators")
+    if estimators or parts[0] in ABOVE or parts[-1] in ABOVE or len(parts) == 1:
         return 4
     return 2 if parts[-1].endswith(("_cpu", "_cuda")) else 3
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 
 from lowrank_la._support import blocks
-from lowrank_la.cluster import _pam, fasterpam, pairwise_distances
+from lowrank_la.cluster import _dissimilarities, fasterpam, pairwise_distances
 from tests.common.api import instance, public_estimators
 
 ESTIMATORS = public_estimators()
@@ -84,7 +84,7 @@ def test_fasterpam(k, dtype, count_helpers, global_random_seed):
 def test_small_problems_stay_on_one_thread(count_helpers):
     diss = pairwise_distances(SMALL, n_jobs=1)
     fasterpam(diss, 5, random_state=0)
-    assert len(diss) < _pam._PARALLEL_FROM
+    assert len(diss) < _dissimilarities._PARALLEL_FROM
     assert not count_helpers
 
 
