@@ -3,16 +3,18 @@
 A metric is a plain function ``accumulate(total, x, y)`` of one feature, and an
 order of magnitude faster in these tiles than pair by pair in float64. What is
 a scalar product at heart goes through BLAS, and the pairs too close for it are
-computed again.
+computed again. Rows of a few features take the tiles of `narrow` instead.
 """
 
 import functools
+import math
 
 import numpy as np
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import frozen, run_blocks
 from .._support.jit import kernel, specialise
+from . import narrow
 
 _ROWS = 32  # of X to a block
 _TILE = 64  # rows of Y at a time
@@ -20,6 +22,9 @@ _FEATURES = 1024  # added up in the data's own precision before float64 takes ov
 _BLAS_ROWS = 512  # of X and Y to a matrix product
 # Below this share of |x|² + |y|², |x|² + |y|² - 2xy has lost too many digits.
 _CANCELLED = {"f": 0.4, "d": 1e-5}
+# Entries whose squared differences, and sums of some, stay in the range of the type: two
+# different numbers are apart by a rounding error of the larger one at least.
+_SQUARABLE = {"f": (2.0**-38, 2.0**58), "d": (2.0**-457, 2.0**500)}
 
 
 def cityblock(total, x, y):
@@ -46,6 +51,11 @@ def hamming(total, x, y):
 def squared(total, x, y):
     """Sum of squared differences."""
     return total + (x - y) * (x - y)
+
+
+def root(total):
+    """Length, of its square."""
+    return math.sqrt(total)
 
 
 ACCUMULATE = {
@@ -157,14 +167,41 @@ def _exponent(X, axis=None):
     return np.clip(np.frexp(largest)[1], -1000, 1000)  # of which the inverse is finite, too
 
 
-def _euclidean(X, Y, root, n_threads):
+def _squarable(X):
+    """Whether all entries but zeros can be subtracted and squared as they are."""
+    least, most = _SQUARABLE[X.dtype.char]
+    sizes = np.abs(X)
+    if sizes.max() > most:
+        return False
+    return bool(sizes.min() >= least or np.where(sizes > 0, sizes, most).min() >= least)
+
+
+def _narrow_euclidean(X, Y, metric, n_threads):
+    """Euclidean distances by differences, or None if their squares leave the range."""
+    exponent = 0
+    if not (_squarable(X) and (Y is X or _squarable(Y))):
+        exponent = int(max(_exponent(X), _exponent(Y)))
+        same, X = Y is X, np.ldexp(X, -exponent)
+        Y = X if same else np.ldexp(Y, -exponent)
+        if not (_squarable(X) and (Y is X or _squarable(Y))):
+            return None
+    degree, finish = (1, root) if metric == "euclidean" else (2, narrow.itself)
+    out = narrow.pairwise(X, Y, squared, finish, n_threads)
+    return np.ldexp(out, degree * exponent, out=out) if exponent else out
+
+
+def _euclidean(X, Y, metric, n_threads):
+    if X.shape[1] <= narrow.MOST_FEATURES:
+        out = _narrow_euclidean(X, Y, metric, n_threads)
+        if out is not None:
+            return out
     exponent = max(_exponent(X), _exponent(Y))
     A = np.ldexp(X, -exponent)
     centre = A.mean(axis=0, dtype=np.float64).astype(X.dtype)  # shorter vectors cancel less
     A = frozen(A - centre)
     B = A if Y is X else frozen(np.ldexp(Y, -exponent) - centre)
     norms, unit = (_squared_norms(A), _squared_norms(B)), np.ldexp(1.0, exponent)
-    return _from_products(A, B, *norms, X, Y, unit, root, n_threads)
+    return _from_products(A, B, *norms, X, Y, unit, metric == "euclidean", n_threads)
 
 
 def _cosine(X, Y, n_threads):
@@ -189,6 +226,9 @@ def _unit_rows(X):
 
 
 def _by_features(X, Y, metric, n_threads):
+    if X.shape[1] <= narrow.MOST_FEATURES:
+        out = narrow.pairwise(X, Y, ACCUMULATE[metric], narrow.itself, n_threads)
+        return np.divide(out, X.shape[1], out=out) if metric == "hamming" else out
     out = np.empty((len(X), len(Y)), X.dtype)
     scale = 1.0 / X.shape[1] if metric == "hamming" else 1.0
     run_blocks(_tile_kernel(metric), len(X), _ROWS, (X, Y, Y is X, scale, out), n_threads)
@@ -216,5 +256,5 @@ def pairwise(X, Y, metric, n_threads):
     if metric == "cosine":
         return _cosine(X, Y, n_threads)
     if metric in ("euclidean", "sqeuclidean"):
-        return _euclidean(X, Y, metric == "euclidean", n_threads)
+        return _euclidean(X, Y, metric, n_threads)
     return _by_features(X, Y, metric, n_threads)
