@@ -92,10 +92,17 @@ def assign(rows, at, medoids, near, second, nearest, runner_up, table, n_threads
     run_blocks(_assign, len(near), _OBJECTS, args, n_threads)
 
 
-def removal_loss(near, second, nearest, weights, removal):
-    """Loss that the removal of each medoid would cause; what is infinite stays so."""
-    extra = weights * (second.astype(np.float64) - near)
-    removal[:] = np.where(removal == np.inf, np.inf, np.bincount(nearest, extra, len(removal)))
+@kernel
+def add_up(near, second, nearest, weights, removal):
+    """Return the loss; fill in what the removal of each medoid would add, if not infinite."""
+    # (n,) (n,) (n,) (n,) in; (k,) in and out
+    loss = 0.0
+    for slot in range(len(removal)):
+        removal[slot] = removal[slot] if removal[slot] == np.inf else 0.0
+    for o in range(len(near)):
+        removal[nearest[o]] += weights[o] * (np.float64(second[o]) - np.float64(near[o]))
+        loss += weights[o] * np.float64(near[o])
+    return loss
 
 
 def gain_of(cost, served, spare):
@@ -213,7 +220,7 @@ def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
     args = rows, ids, near, second, nearest, weights, removal, deltas, candidates
     run_blocks(_best_swaps, len(rows), _CANDIDATES, args, n_threads)
     best = deltas.argmin(axis=0)[None]
-    return (np.take_along_axis(a, best, axis=0)[0] for a in (deltas, candidates))
+    return tuple(np.take_along_axis(a, best, axis=0)[0] for a in (deltas, candidates))
 
 
 @kernel
@@ -389,6 +396,72 @@ def eager_swaps(
             lo, in_vain, enough, loss, n_helpers, rows, ids, medoids,
             near, second, nearest, runner_up, weights, removal, table, board, changes,
         )  # fmt: skip
+
+
+@kernel(strict=True)
+def _perturb(
+    slots, draws, max_iter, loss, rows, ids, medoids,
+    near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
+):  # fmt: skip
+    # (p, a) (p, a) in: which medoid makes way for which object; (p,) out; best (k,) scratch
+    n, n_swap, converged = len(rows), 0, True
+    for p in range(len(losses)):
+        for slot in range(len(best)):
+            best[slot] = medoids[slot]
+        for a in range(slots.shape[1]):
+            row, slot, known = draws[p, a], slots[p, a], False
+            for i in range(len(best)):
+                known |= medoids[i] == ids[row]
+            if not known:
+                medoids[slot] = ids[row]
+                _swap(
+                    ids[row], slot, rows[row],
+                    near, second, nearest, runner_up, weights, removal, table,
+                )  # fmt: skip
+        in_vain, n_pass, now = 0, 0, add_up(near, second, nearest, weights, removal)
+        while in_vain < n and n_pass < max_iter:
+            lo, n_pass = 0, n_pass + 1
+            while lo < n and in_vain < n:
+                lo, in_vain, swaps, now = _eager_swaps(
+                    lo, in_vain, n, now, 0, rows, ids, medoids,
+                    near, second, nearest, runner_up, weights, removal, table, board, changes,
+                )  # fmt: skip
+                n_swap += swaps
+            now = add_up(near, second, nearest, weights, removal)
+        if now <= loss:  # as good is good enough: it leads off plateaus
+            loss, converged = now, in_vain >= n
+        else:
+            for slot in range(len(best)):
+                medoids[slot] = best[slot]
+            _assign(0, n, 0, rows, best, medoids, near, second, nearest, runner_up, table)
+            add_up(near, second, nearest, weights, removal)
+        losses[p] = loss
+    return n_swap, converged
+
+
+def perturb(
+    slots, draws, max_iter, loss, rows, ids,
+    medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+):  # fmt: skip
+    """Replace medoids, swap eagerly from there, and keep what is not worse, again and again.
+
+    Returns
+    -------
+    losses : array of shape (p,)
+        The loss after each perturbation.
+    n_swap : int
+    converged : bool
+        Whether the last that was kept is a local optimum.
+    """
+    board = np.zeros(_CLEARED + len(rows) // 4 + 1, np.int64)
+    board[_VERSION] = 2
+    changes, best = np.empty((5, len(removal) + 2)), np.empty(len(removal), np.int64)
+    losses = np.empty(len(slots))
+    n_swap, converged = _perturb(
+        slots, draws, max_iter, loss, rows, ids, medoids,
+        near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
+    )  # fmt: skip
+    return losses, n_swap, converged
 
 
 @kernel

@@ -23,8 +23,8 @@ _least = device_function(least)
 _FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
 _BATCH_BYTES = 1 << 28  # of scratch at most
 
-__all__ = ["assign", "best_swaps", "cluster_losses", "eager_swaps", "is_symmetric", "loss_with"]
-__all__ += ["removal_loss", "swap", "to_device", "to_host", "xp"]
+__all__ = ["add_up", "assign", "best_swaps", "cluster_losses", "eager_swaps", "is_symmetric"]
+__all__ += ["loss_with", "perturb", "swap", "to_device", "to_host", "xp"]
 
 
 @cuda_kernel(
@@ -56,10 +56,11 @@ def _removal_loss(near, second, nearest, weights, removal):
         cuda.atomic.add(removal, nearest[o], extra)
 
 
-def removal_loss(near, second, nearest, weights, removal):
-    """Loss that the removal of each medoid would cause; what is infinite stays so."""
+def add_up(near, second, nearest, weights, removal):
+    """Return the loss; fill in what the removal of each medoid would add, if not infinite."""
     removal[removal < np.inf] = 0.0
     _removal_loss(-(-len(near) // THREADS), near, second, nearest, weights, removal)
+    return float((weights * near).sum())
 
 
 @cuda_kernel(
@@ -142,10 +143,10 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
 def swap(
     candidate, slot, row, near, second, nearest, runner_up, weights, removal, table, n_threads
 ):  # fmt: skip
-    """Put a candidate in the place of a medoid, whatever that does to the loss."""
+    """Put a candidate in the place of a medoid; return the loss, whatever it is then."""
     grid = -(-len(near) // THREADS)
     _swap(grid, candidate, slot, row, near, second, nearest, runner_up, table)
-    removal_loss(near, second, nearest, weights, removal)
+    return add_up(near, second, nearest, weights, removal)
 
 
 def eager_swaps(
@@ -163,8 +164,40 @@ def eager_swaps(
         return lo, in_vain, 0, np.nan
     medoids[slot] = candidate = int(ids[row])
     state = near, second, nearest, runner_up, weights, removal, table
-    swap(candidate, slot, rows[row], *state, n_threads)
-    return row + 1, 1, 1, float((weights * near).sum())
+    return row + 1, 1, 1, swap(candidate, slot, rows[row], *state, n_threads)
+
+
+def perturb(
+    slots, draws, max_iter, loss, rows, ids,
+    medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
+):  # fmt: skip
+    """Replace medoids, swap eagerly from there, and keep what is not worse; see `_cpu`."""
+    objects, losses, total, converged = (near, second, nearest, runner_up), [], 0, True
+    for out, into in zip(slots, draws, strict=True):
+        best, in_vain = medoids.copy(), 0
+        for slot, row in zip(out, into, strict=True):
+            candidate = int(ids[row])
+            if not (medoids == candidate).any():
+                medoids[slot] = candidate
+                state = *objects, weights, removal, table, n_threads
+                swap(candidate, int(slot), rows[row], *state)
+        now = add_up(near, second, nearest, weights, removal)
+        for _ in range(max_iter):
+            lo = 0
+            while lo < len(rows) and in_vain < len(rows):
+                lo, in_vain, n_swap, now = eager_swaps(
+                    lo, in_vain, len(rows), now, rows, ids,
+                    medoids, *objects, weights, removal, table, n_threads,
+                )  # fmt: skip
+                total += n_swap
+        if now <= loss:
+            loss, converged = now, in_vain >= len(rows)
+        else:
+            medoids[:] = best
+            assign(rows, best, medoids, *objects, table, n_threads)
+            add_up(near, second, nearest, weights, removal)
+        losses.append(loss)
+    return np.array(losses), total, converged
 
 
 @cuda_kernel("T[:, ::1], T[::1], float64[::1], float64[::1]")

@@ -48,8 +48,8 @@ class KMedoids(MedoidsBase):
         Random starts on one distance matrix; the best result is kept. Initial
         medoids that are not random are tried once.
     n_perturbations : int, default=0
-        Iterated local search: so many times, two medoids of the best result so far
-        are replaced by random objects and the search goes on from there.
+        Iterated local search: so many times, some medoids are replaced by
+        random objects and the search goes on from there.
     fixed_medoids : array_like of int, default=None
         Samples that are medoids whatever the others are; they take the first slots.
     max_iter : int, default=300
@@ -81,7 +81,8 @@ class KMedoids(MedoidsBase):
     converged_ : bool
         Whether no single swap of a medoid improves the loss any more.
     history_ : ndarray of shape (n_iter,)
-        The least loss so far, after each pass of the best start.
+        The least loss so far after each pass, and after each perturbation, of the best
+        start.
     n_features_in_ : int
         Features seen in fit; absent if X was a sequence of objects.
     feature_names_in_ : ndarray of str

@@ -5,6 +5,7 @@ import numbers
 import numpy as np
 
 INITS = ("random", "first", "build", "lab", "k-medoids++")
+RANDOM_INITS = ("random", "lab", "k-medoids++")
 NO_MEDOIDS = np.empty(0, np.int64)
 
 

@@ -69,9 +69,9 @@ def fasterpam(
         Random starts on the one matrix, if `medoids` is a number and `init` is
         random; the best result is returned.
     n_perturbations : int, default=0
-        Iterated local search: so many times, two medoids of the best result so
-        far are replaced by random objects and the search goes on from there.
-        That finds better optima than as many random starts in the same time.
+        Iterated local search: so many times, up to eight medoids are replaced by
+        random objects and eager swaps made from there; what is not worse is kept.
+        That finds better optima than random starts in the same time.
     max_time : float, default=None
         Seconds after which to stop with what has been found.
     device : {None, "cpu", "cuda"}, default=None

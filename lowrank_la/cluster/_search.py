@@ -10,7 +10,8 @@ import numpy as np
 
 from ._cpu import LEAST_GAIN
 
-_AT_ONCE = 2  # medoids that a perturbation replaces
+_AT_ONCE = 8  # medoids that a perturbation replaces at most
+_LOOK_UP = 1 << 24  # costs, of which a perturbation reads a few times as many as there are
 
 
 class Search:
@@ -56,8 +57,7 @@ class Search:
     def add_up(self):
         """Make the sums afresh: swaps only update them, and rounding errors outlive them."""
         args = self.near, self.second, self.nearest, self.weights, self.removal
-        self.kernels.removal_loss(*args)
-        self.loss = float((self.weights * self.near).sum())  # not by BLAS: its threads spin on
+        self.loss = self.kernels.add_up(*args)
 
     def eager_swaps(self, rows, ids, lo, in_vain, enough):
         """Swap eagerly from row `lo` on; return where the pass stands, and the swaps."""
@@ -79,6 +79,15 @@ class Search:
         self.kernels.swap(candidate, int(slot), rows[row], *state)
         self.add_up()
 
+    def perturb(self, slots, draws, run, rows, ids):
+        """Replace medoids by candidates, swap eagerly, and keep what is not worse."""
+        losses, n_swap, converged = self.kernels.perturb(
+            slots, draws, run.max_iter, self.loss, rows, ids, self.medoids, *self._objects,
+            self.weights, self.removal, self.table, self.n_threads,
+        )  # fmt: skip
+        self.loss = float(losses[-1])
+        return losses, n_swap, converged
+
     def gains(self, delta, slot):
         """Whether a change of the loss is more than rounding."""
         return delta < -LEAST_GAIN * (abs(self.loss) + float(self.removal[slot]))
@@ -90,7 +99,7 @@ class Run:
     Parameters
     ----------
     max_iter : int
-        Passes over the candidates at most, in one descent.
+        Passes over the candidates at most.
     deadline : float, default=inf
         When to stop, by `time.perf_counter`.
     callback : callable, optional
@@ -99,26 +108,21 @@ class Run:
     Attributes
     ----------
     history : list of float
-        The least loss so far, after each pass.
+        The least loss so far, after each pass or perturbation.
     n_swap : int
     converged : bool
-        Whether the last descent came to its end.
+        Whether no swap improves the result.
     called_off : bool
         Whether the callback has stopped the search.
     """
 
     def __init__(self, max_iter, deadline=np.inf, callback=None):
         self.max_iter, self.deadline, self.callback = max_iter, deadline, callback
-        self.history, self.n_swap, self.called_off = [], 0, False
-        self.begin_descent()
+        self.history, self.n_swap, self.converged, self.called_off = [], 0, False, False
 
     def anew(self):
         """Return a run of the same limits that has done nothing yet."""
         return Run(self.max_iter, self.deadline, self.callback)
-
-    def begin_descent(self):
-        """Allow `max_iter` more passes."""
-        self.converged, self._last = False, len(self.history) + self.max_iter
 
     @property
     def late(self):
@@ -128,16 +132,20 @@ class Run:
     @property
     def over(self):
         """Whether to begin no other pass."""
-        return self.converged or self.called_off or len(self.history) >= self._last or self.late
+        return self.converged or self.called_off or len(self.history) >= self.max_iter or self.late
 
     def end_pass(self, loss, n_swap, converged):
         """Note how a pass went, and ask the callback."""
-        self.history.append(min([loss, *self.history[-1:]]))
-        self.n_swap += n_swap
-        self.converged = converged
-        if self.callback:
-            info = {"n_iter": len(self.history), "loss": self.history[-1]}
-            self.called_off = bool(self.callback(info))
+        self.end_perturbations([loss], n_swap, converged)
+
+    def end_perturbations(self, losses, n_swap, converged):
+        """Note how some perturbations went, and ask the callback about each."""
+        self.n_swap, self.converged = self.n_swap + n_swap, converged
+        for loss in losses:
+            self.history.append(float(loss))
+            if self.callback:
+                info = {"n_iter": len(self.history), "loss": self.history[-1]}
+                self.called_off = bool(self.callback(info)) or self.called_off
 
 
 def eager_in_blocks(search, blocks, enough, run, require_finite):
@@ -231,28 +239,23 @@ DESCENTS = {
 }
 
 
-def perturb(search, rows, ids, n_perturbations, rng, run, descend):
-    """Put random objects in the place of random medoids, descend, keep what is better.
+def perturb(search, rows, ids, n_perturbations, rng, run, require_finite):
+    """Put random objects in the place of random medoids, and swap eagerly from there.
 
-    Iterated local search; two medoids at a time got out of local optima fastest.
+    Iterated local search; what is worse than before is forgotten.
     """
     to_host = search.kernels.to_host
-    slots = np.flatnonzero(np.isfinite(to_host(search.removal)))
+    free = np.flatnonzero(np.isfinite(to_host(search.removal)))
     eligible = np.flatnonzero(to_host(ids) >= 0)
-    converged = run.converged
-    for _ in range(n_perturbations if len(eligible) > len(search.medoids) else 0):
+    at_once = min(_AT_ONCE, len(free))
+    if not n_perturbations or not at_once or len(eligible) <= len(search.medoids):
+        return
+    slots = free[rng.integers(len(free), size=(n_perturbations, at_once))]
+    draws = eligible[rng.integers(len(eligible), size=(n_perturbations, at_once))]
+    few = max(1, _LOOK_UP // rows.size)
+    for some in (slice(lo, lo + few) for lo in range(0, n_perturbations, few)):
         if run.called_off or run.late:
-            break
-        best, loss = search.medoids.copy(), search.loss
-        for slot in rng.permutation(slots)[:_AT_ONCE]:
-            candidate = rng.choice(eligible)
-            if candidate not in to_host(search.medoids):
-                search.swap(candidate, slot, rows, ids)
-        run.begin_descent()
-        descend()
-        if search.loss < loss - LEAST_GAIN * abs(loss):
-            converged = run.converged
-        else:
-            search.medoids[:] = best
-            search.assign(rows, best)
-    run.converged = converged
+            return
+        losses, n_swap, converged = search.perturb(slots[some], draws[some], run, rows, ids)
+        require_finite(search.loss)
+        run.end_perturbations(losses, n_swap, converged)

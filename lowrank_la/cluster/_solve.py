@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class KMedoidsResult(Result):
     converged : bool
         Whether no single swap improves the loss any more.
     history : ndarray of shape (n_iter,)
-        The least loss so far, after each pass.
+        The loss after each pass, and after each perturbation.
     """
 
     loss: float
@@ -102,9 +101,8 @@ def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None
     n_fixed = len(task.fixed)
     search = Search(costs.kernels, costs.rows, medoids, weights, costs.n_threads, n_fixed=n_fixed)
     candidates = costs.rows, xp.where(weights > 0, xp.arange(len(costs)), -1)
-    descend = partial(DESCENTS[method], search, *candidates, run, costs.require_finite)
-    descend()
-    perturb(search, *candidates, n_perturbations, rng, run, descend)
+    DESCENTS[method](search, *candidates, run, costs.require_finite)
+    perturb(search, *candidates, n_perturbations, rng, run, costs.require_finite)
     served = costs.served(search.medoids, search.nearest)
     if not costs.confirm(search.near, served, weights):
         return optimise(task, medoids, run.anew(), method, n_perturbations, rng)

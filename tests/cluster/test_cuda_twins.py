@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from lowrank_la._support.cuda import Kernel
-from lowrank_la.cluster import KMedoids, _cpu, _cuda, fasterpam, pam_build
+from lowrank_la.cluster import (
+    KMedoids,
+    _cpu,
+    _cuda,
+    alternating,
+    fasterpam,
+    fastpam1,
+    fastpam2,
+    pam,
+    pam_build,
+)
+from lowrank_la.cluster._search import Run
 from tests.cluster.state import State
 
 
@@ -136,3 +147,75 @@ def test_whole_fits(metric):
     assert other.inertia_ == pytest.approx(one.inertia_, rel=1e-8)
     np.testing.assert_allclose(other.transform(X[:4]), one.transform(X[:4]), rtol=1e-8, atol=1e-12)
     np.testing.assert_array_equal(other.predict(X), one.labels_)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_best_swaps(dtype, launches):
+    arguments = problem(19, 4, dtype)
+    arguments[2][[2, 3]] = 0.0  # never medoids
+    states = State(_cpu, *arguments), State(_cuda, *arguments)
+    for state in states:
+        state.removal[0] = np.inf
+    expected, found = (state.best_swaps(state.rows, state.ids) for state in states)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(one[1:], other[1:], rtol=1e-8)
+    assert expected[0][0] == found[0][0] == np.inf
+    assert "_tally" in launches
+
+
+def test_best_swaps_show_what_is_not_finite():
+    rows, medoids, weights = problem(12, 3, np.float64)
+    state = State(_cuda, rows, medoids, weights)
+    state.rows[7, 5] = np.nan
+    assert np.isnan(state.best_swaps(state.rows, state.ids)[0]).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cluster_losses(dtype, launches):
+    rows, medoids, weights = problem(20, 4, dtype)
+    labels = State(_cpu, rows, medoids, weights).nearest
+    found = _cuda.cluster_losses(*map(_cuda.to_device, (rows, labels)), 4, weights, 1)
+    expected = _cpu.cluster_losses(rows, labels, 4, weights, 1)
+    np.testing.assert_allclose(_cuda.to_host(found), expected, rtol=1e-8)
+    assert "_cluster_losses" in launches
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_perturb(dtype):
+    arguments = problem(14, 4, dtype)
+    rng = np.random.default_rng(1)
+    slots, draws = rng.integers(4, size=(5, 3)), rng.integers(14, size=(5, 3))
+    states = State(_cpu, *arguments), State(_cuda, *arguments)
+    results = [
+        state.perturb(slots, draws, Run(max_iter=100), state.rows, state.ids) for state in states
+    ]
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8)
+    assert_same(*states)
+    for state in states:
+        state.check()
+
+
+@pytest.mark.parametrize("solve", [fastpam1, fastpam2, pam, alternating])
+def test_variants(solve):
+    rows, medoids, weights = problem(16, 4, np.float64)
+    rows = rows + rows.T
+    one, other = (
+        solve(rows, medoids, sample_weight=weights, fixed_medoids=medoids[1], device=device)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_array_equal(one.medoids, other.medoids)
+    np.testing.assert_array_equal(one.labels, other.labels)
+    assert (one.n_swap, one.n_iter, one.converged) == (other.n_swap, other.n_iter, other.converged)
+    assert one.loss == pytest.approx(other.loss)
+
+
+@pytest.mark.parametrize("init", ["lab", "k-medoids++", "build"])
+def test_starts(init):
+    rows = problem(16, 4, np.float64)[0]
+    one, other = (
+        fasterpam(rows, 4, init=init, random_state=0, device=device, n_perturbations=3)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_array_equal(one.medoids, other.medoids)
+    np.testing.assert_allclose(one.history, other.history)

@@ -77,3 +77,34 @@ def nearest(diss, medoids):
     labels = np.asarray(diss)[:, list(medoids)].argmin(axis=1)
     labels[list(medoids)] = np.arange(len(medoids))
     return labels
+
+
+def pam(diss, medoids, weights=None, max_iter=100):
+    """Make the best of all swaps until none improves; return medoids and losses."""
+    medoids, history = list(medoids), [loss(diss, medoids, weights)]
+    objects = range(len(diss)) if weights is None else np.flatnonzero(weights)
+    while len(history) <= max_iter:
+        (after, slot), candidate = min(
+            (best_swap(diss, medoids, candidate, weights), candidate) for candidate in objects
+        )
+        if not after < history[-1] - LEAST_GAIN * abs(history[-1]):
+            break
+        medoids = swapped(medoids, slot, candidate)
+        history.append(after)
+    return medoids, history
+
+
+def alternating(diss, medoids):
+    """Assign, choose the best object of each cluster, until nothing changes."""
+    medoids = list(medoids)
+    while True:
+        labels = nearest(diss, medoids)
+        before = list(medoids)
+        for slot in range(len(medoids)):
+            members = np.flatnonzero(labels == slot)
+            within = diss[np.ix_(members, members)].sum(axis=0)
+            best = members[within.argmin()]
+            if within.min() < within[list(members).index(medoids[slot])]:
+                medoids[slot] = best
+        if medoids == before:
+            return medoids
