@@ -40,15 +40,19 @@ def _tiles(X, Y, out):
             out[i, j] = total
 
 
-def _tile_kernel(metric):
-    """Tiles with one metric compiled into them."""
+def with_metric(template, metric, signature, **options):
+    """Kernel of a template that calls `accumulate`, with one metric compiled into it."""
     accumulate = device_function(distances.ACCUMULATE.get(metric, distances.squared))
-    names = {**_tiles.__globals__, "accumulate": accumulate}
-    function = types.FunctionType(_tiles.__code__, names, f"_tiles_{metric}")
-    return cuda_kernel("T[:, ::1], T[:, ::1], T[:, ::1]", threads=TILE * TILE)(function)
+    names = {**template.__globals__, "accumulate": accumulate}
+    function = types.FunctionType(template.__code__, names, f"{template.__name__}_{metric}")
+    return cuda_kernel(signature, **options)(function)
 
 
-KERNELS = {metric: _tile_kernel(metric) for metric in (*distances.ACCUMULATE, "sqeuclidean")}
+_SIGNATURE = "T[:, ::1], T[:, ::1], T[:, ::1]"
+KERNELS = {
+    metric: with_metric(_tiles, metric, _SIGNATURE, threads=TILE * TILE)
+    for metric in (*distances.ACCUMULATE, "sqeuclidean")
+}
 
 
 def _by_features(X, Y, metric):

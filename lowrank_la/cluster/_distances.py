@@ -6,14 +6,15 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances as sklearn_distances
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 
 from .._kernels.distances import METRICS
 from .._support.blocks import thread_count
-from .._support.cuda import is_device_array, resolve_device, to_host
+from .._support.cuda import is_device_array, resolve_device, to_device, to_host
 from .._support.validation import check_threads
 
 _ALIASES = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
+_BLOCK_ROWS = 8192  # whose distances are made at a time, where they are not fused
 _KERNELS = {"cpu": "distances", "cuda": "distances_cuda"}
 
 
@@ -84,6 +85,75 @@ def pairwise_distances(X, Y=None, metric="euclidean", *, n_jobs=None, device=Non
     kernels = importlib.import_module(f"lowrank_la._kernels.{_KERNELS[device]}")
     n_threads = 1 if len(X) < 100 else thread_count(n_jobs)
     return kernels.pairwise(X, Y, name, n_threads)
+
+
+def nearest_rows(X, Y, metric="euclidean", *, n_threads=None, device=None, known=None, **kwds):
+    """Nearest row of Y for every row of X, in O(n) memory besides X.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n, d), or sequence of n objects
+        Checked by the caller. If ``metric="precomputed"``, dissimilarities of
+        shape (n, m).
+    Y : array or sparse matrix of shape (k, d), or sequence of k objects
+        Likewise; columns of X, as integers, if ``metric="precomputed"``.
+    metric : str or callable, default="euclidean"
+        Any metric of :func:`pairwise_distances`, or "precomputed".
+    n_threads : int, optional
+        None takes what Numba and joblib allow. The result is the same for any
+        number.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where X lies.
+    known : tuple of array of shape (m, d) and ndarray of shape (n,), optional
+        Other rows, and which of them is the nearest to each row of X: that saves
+        time if the clusters are apart and the rows of Y are not far from these.
+    **kwds
+        Parameters of the metric.
+
+    Returns
+    -------
+    labels : array of shape (n,), int32
+        The first of several rows that are equally near, up to a rounding error
+        in the precision of the data. On the GPU if X is there.
+    distances : array of shape (n,), float64
+        Likewise; of the accuracy of float64, also for float32 data.
+    """
+    name = None if callable(metric) else _ALIASES.get(metric, metric)
+    if name not in METRICS or issparse(X) or issparse(Y) or kwds:
+        return _nearest_by_blocks(X, Y, metric, n_threads, kwds)
+    device = resolve_device(device, X)
+    common = np.result_type(X.dtype, Y.dtype)
+    X, Y = X.astype(common, copy=False), Y.astype(common, copy=False)
+    if device == "cuda":
+        kernels = importlib.import_module("lowrank_la._kernels.nearest_cuda")
+        found = kernels.nearest(X, Y, name)
+        return found if is_device_array(X) else tuple(map(to_host, found))
+    kernels = importlib.import_module("lowrank_la._kernels.nearest")
+    return kernels.nearest(X, Y, name, thread_count(n_threads), known)
+
+
+def _nearest_by_blocks(X, Y, metric, n_threads, kwds):
+    """Nearest rows by matrices of distances, of so many rows of X at a time."""
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    labels, distances = np.empty(n, np.int32), np.empty(n)
+    if metric != "precomputed":
+        Y = _in_double(Y)
+    elif is_device_array(X):
+        Y = to_device(Y)
+    for rows in gen_batches(n, _BLOCK_ROWS):
+        if metric == "precomputed":
+            to_all = to_host(X[rows][:, Y])
+        else:
+            to_all = to_host(
+                pairwise_distances(_in_double(X[rows]), Y, metric, n_jobs=n_threads, **kwds)
+            )
+        labels[rows], distances[rows] = to_all.argmin(axis=1), to_all.min(axis=1)
+    return labels, distances
+
+
+def _in_double(X):
+    """Numbers in float64, so that float32 loses no digits; anything else as it is."""
+    return X.astype(np.float64) if getattr(X, "dtype", None) == np.float32 else X
 
 
 def _dense_pair(X, Y):

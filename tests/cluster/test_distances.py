@@ -5,6 +5,7 @@ from sklearn.metrics import pairwise_distances as sklearn_distances
 
 from lowrank_la._kernels.distances import METRICS
 from lowrank_la.cluster import pairwise_distances
+from lowrank_la.cluster._distances import nearest_rows
 from tests.layouts import sparse_forms
 
 RNG = np.random.default_rng(0)
@@ -94,3 +95,45 @@ def test_no_matrix_of_differences_is_made():
 def test_sparse_and_dense_mixed():
     found = pairwise_distances(sparse.csr_array(X), Y)
     np.testing.assert_allclose(found, pairwise_distances(X, Y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "manhattan", "correlation", "minkowski"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nearest_rows(metric, dtype):
+    rows, centres = X.astype(dtype), Y.astype(dtype)
+    to_all = pairwise_distances(rows.astype(float), centres.astype(float), metric)
+    labels, distances = nearest_rows(rows, centres, metric)
+    np.testing.assert_array_equal(labels, to_all.argmin(axis=1))
+    np.testing.assert_allclose(distances, to_all.min(axis=1), rtol=1e-9, atol=1e-12)
+    assert (labels.dtype, distances.dtype) == (np.int32, np.float64)
+
+
+def test_nearest_rows_of_two_precisions():
+    labels, distances = nearest_rows(X.astype(np.float32), Y)
+    expected = nearest_rows(X.astype(np.float32).astype(float), Y)
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_array_equal(distances, expected[1])
+
+
+def test_nearest_rows_of_anything():
+    data = X * (X > 0)
+    expected = nearest_rows(data, data[:5], "cityblock")
+    for name, form in sparse_forms(data).items():
+        if form.format == "csr":
+            found = nearest_rows(form, form[:5], "cityblock")
+            np.testing.assert_array_equal(found[0], expected[0], err_msg=name)
+            np.testing.assert_allclose(found[1], expected[1], err_msg=name)
+    words, centres = ["a", "bcd", "ef"], ["", "xyz"]
+    found = nearest_rows(words, centres, lambda one, other: abs(len(one) - len(other)))
+    assert [array.tolist() for array in found] == [[0, 1, 1], [1, 0, 1]]
+    labels, distances = nearest_rows(pairwise_distances(X), np.array([7, 3]), "precomputed")
+    expected = nearest_rows(X, X[[7, 3]])
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_allclose(distances, expected[1])
+
+
+def test_nearest_rows_with_parameters():
+    found = nearest_rows(X, Y, "minkowski", p=3)
+    to_all = pairwise_distances(X, Y, "minkowski", p=3)
+    np.testing.assert_array_equal(found[0], to_all.argmin(axis=1))
+    np.testing.assert_allclose(found[1], to_all.min(axis=1))
