@@ -124,15 +124,17 @@ def validate_rows(estimator, X, *, reset, **options):
     return as_floats("X", X)
 
 
-def require_memory(what, n_bytes):
+def fits_in_memory(n_bytes):
+    """Whether an array takes at most half of the machine's memory."""
+    return n_bytes <= _physical_memory() // 2
+
+
+def require_memory(what, n_bytes, advice):
     """Refuse an array that would take more than half of the machine's memory."""
-    budget = _physical_memory() // 2
-    if n_bytes > budget:
+    if not fits_in_memory(n_bytes):
         raise MemoryError(
             f"{what} would take {n_bytes / 2**30:.1f} GiB, more than half of this machine's "
-            f"memory ({budget / 2**30:.1f} GiB). Fit a sample of the rows and predict the others, "
-            "or pass a float32 matrix of your own, in memory or mapped from disk (numpy.memmap), "
-            "with metric='precomputed'"
+            f"memory ({_physical_memory() / 2**31:.1f} GiB). {advice}"
         )
 
 

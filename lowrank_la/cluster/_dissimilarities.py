@@ -97,5 +97,6 @@ def _expanded(vector):
             f"diss has one dimension and length {len(vector)}: an (n, n) matrix, "
             "or a condensed vector of length n (n - 1) / 2, is needed"
         )
-    require_memory(f"The matrix of a condensed vector ({n} objects)", n * n * vector.itemsize)
+    size, advice = n * n * vector.itemsize, "Pass a matrix of your own, or mapped from disk"
+    require_memory(f"The matrix of a condensed vector ({n} objects)", size, advice)
     return squareform(to_host(vector), checks=False)

@@ -87,6 +87,11 @@ def pairwise_distances(X, Y=None, metric="euclidean", *, n_jobs=None, device=Non
     return kernels.pairwise(X, Y, name, n_threads)
 
 
+def own_name(metric):
+    """Name of a metric in our kernels; None for a function."""
+    return None if callable(metric) else _ALIASES.get(metric, metric)
+
+
 def nearest_rows(X, Y, metric="euclidean", *, n_threads=None, device=None, known=None, **kwds):
     """Nearest row of Y for every row of X, in O(n) memory besides X.
 
@@ -118,7 +123,7 @@ def nearest_rows(X, Y, metric="euclidean", *, n_threads=None, device=None, known
     distances : array of shape (n,), float64
         Likewise; of the accuracy of float64, also for float32 data.
     """
-    name = None if callable(metric) else _ALIASES.get(metric, metric)
+    name = own_name(metric)
     if name not in METRICS or issparse(X) or issparse(Y) or kwds:
         return _nearest_by_blocks(X, Y, metric, n_threads, kwds)
     device = resolve_device(device, X)

@@ -1,5 +1,7 @@
 """k-medoids behind scikit-learn's estimator interface."""
 
+import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -7,15 +9,30 @@ from sklearn.base import _fit_context
 from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._support.cuda import resolve_device
 from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
-from .._support.validation import all_or_nothing, require_memory, warn_not_converged
+from .._support.validation import (
+    all_or_nothing,
+    fits_in_memory,
+    require_memory,
+    warn_not_converged,
+)
 from ._dissimilarities import Dissimilarities
-from ._distances import pairwise_distances
-from ._estimators_base import MedoidsBase
-from ._init import INITS
+from ._distances import own_name, pairwise_distances
+from ._estimators_base import MedoidsBase, n_objects
+from ._init import INITS, RANDOM_INITS
+from ._matrix_free import METRICS as MATRIX_FREE_METRICS
+from ._matrix_free import matrix_free
+from ._objects import Objects
 from ._search import DESCENTS, Run
 from ._solve import Task, best_of_starts, deadline
+
+_ADVICE = (
+    "OneBatchKMedoids and CLARA need none; or pass a float32 matrix of your own, in memory "
+    "or mapped from disk (numpy.memmap), with metric='precomputed'"
+)
+_SHARE = 0.5  # of all distances, from which on the matrix-free search is not worth while
 
 
 class KMedoids(MedoidsBase):
@@ -40,8 +57,13 @@ class KMedoids(MedoidsBase):
         times.
     metric_params : dict, default=None
         Parameters of the metric.
-    method : {"fasterpam", "fastpam1", "fastpam2", "pam", "alternate"}, default="fasterpam"
-        The algorithm, see the functions of these names.
+    method : str, default="auto"
+        The algorithm: "fasterpam", "fastpam1", "fastpam2", "pam" or "alternate", see
+        the functions of these names, need the matrix of all distances. "matrix_free"
+        is FasterPAM without it, for rows of a few numbers and a Euclidean, squared
+        Euclidean, city-block or Chebyshev metric. "auto" is "fasterpam", or
+        "matrix_free" where it applies and a matrix would take more than half of the
+        machine's memory.
     init : {"random", "first", "build", "lab", "k-medoids++"} or array_like of int, default="random"
         Initial medoids, as for :func:`fasterpam`, or given indices.
     n_init : int, default=1
@@ -96,7 +118,14 @@ class KMedoids(MedoidsBase):
     -----
     The matrix of all distances is held in memory: 4 n² bytes for float32 input,
     8 n² for float64. If that is more than half of the machine's memory, ``fit``
-    refuses. Computing it takes O(n² d), each pass O(n²).
+    refuses, unless it can do without. Computing it takes O(n² d), each pass O(n²).
+
+    Without a matrix, equal rows are merged, and a candidate is compared only with
+    those rows that it could serve better than their second nearest medoid does, as
+    far as boxes around groups of rows tell. That takes O(n) memory, and far fewer
+    than n² distances in few dimensions; in many (from about ten on, unless the
+    clusters are small and far apart) nearly all are computed, again in each pass,
+    and ``fit`` warns.
 
     A large precomputed matrix in C order is taken to be symmetric if a sample of
     its entries is, see :func:`fasterpam`; in Fortran order nothing is assumed.
@@ -125,7 +154,7 @@ class KMedoids(MedoidsBase):
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
         "metric_params": [dict, None],
-        "method": [StrOptions(set(DESCENTS))],
+        "method": [StrOptions({"auto", "matrix_free", *DESCENTS})],
         "init": [StrOptions(set(INITS)), "array-like"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "n_perturbations": [Interval(Integral, 0, None, closed="left")],
@@ -143,7 +172,7 @@ class KMedoids(MedoidsBase):
         *,
         metric="euclidean",
         metric_params=None,
-        method="fasterpam",
+        method="auto",
         init="random",
         n_init=1,
         n_perturbations=0,
@@ -201,19 +230,23 @@ class KMedoids(MedoidsBase):
             result, run = self._search(X, params, weights, run)
         if not result.converged and not run.called_off:
             warn_not_converged("KMedoids", self.max_iter, self.max_time)
-        return self._set_fitted(X, result, weights, params)
+        loss = self._true_loss(X, result, weights, params)
+        return self._set_fitted(X, replace(result, loss=loss), params)
 
     def _search(self, X, params, weights, run):
         """Return the result of the best start, and the last run."""
         rng = as_generator(self.random_state)
+        if self._goes_without_matrix(X, params):
+            return self._search_without_matrix(X, weights, rng, run)
         task = self._task(X, params, weights)
         named = isinstance(self.init, str)
         if not named and len(task.medoids) != self.n_clusters:
             raise ValueError(
                 f"init has {len(task.medoids)} medoids, but n_clusters={self.n_clusters}"
             )
+        method = "fasterpam" if self.method == "auto" else self.method
         init = self.init if named else "first"
-        return best_of_starts(task, self.method, init, rng, run, self.n_init, self.n_perturbations)
+        return best_of_starts(task, method, init, rng, run, self.n_init, self.n_perturbations)
 
     def _task(self, X, params, weights):
         """All dissimilarities, and how many medoids or which initial ones."""
@@ -227,7 +260,46 @@ class KMedoids(MedoidsBase):
     def _all_distances(self, X, params):
         if self.metric == "precomputed":
             return X
-        n_samples = len(X) if isinstance(X, list) else X.shape[0]
-        itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
-        require_memory(f"The distance matrix of X ({n_samples} samples)", n_samples**2 * itemsize)
+        what = f"The distance matrix of X ({n_objects(X)} samples)"
+        require_memory(what, _matrix_bytes(X), _ADVICE)
         return pairwise_distances(X, None, self.metric, device=self.device, **params)
+
+    def _goes_without_matrix(self, X, params):
+        """Whether to search without a matrix: on demand, or because one would not fit."""
+        possible = (
+            isinstance(X, np.ndarray)
+            and own_name(self.metric) in MATRIX_FREE_METRICS
+            and not params
+            and not self.n_perturbations
+        )
+        if self.method == "matrix_free" and not possible:
+            raise ValueError(
+                "method='matrix_free' needs a dense X on the host, one of the metrics "
+                f"{', '.join(MATRIX_FREE_METRICS)}, and n_perturbations=0"
+            )
+        wanted = self.method == "auto" and not fits_in_memory(_matrix_bytes(X))
+        return possible and (wanted or self.method == "matrix_free")
+
+    def _search_without_matrix(self, X, weights, rng, run):
+        """Do as `_search`, from the coordinates."""
+        objects, metric = Objects(X, self.metric, {}, self.device), own_name(self.metric)
+        device, best = resolve_device(self.device, X), None
+        for _ in range(self.n_init if self.init in RANDOM_INITS else 1):
+            if best and (run.called_off or run.late):
+                break
+            run, start = run.anew(), self._start(objects, weights, rng)
+            result = matrix_free(X, start, weights, metric, rng, run, device, self._n_fixed)
+            if best is None or result.loss < best.loss:
+                best = result
+        if best.share > _SHARE:
+            warnings.warn(
+                f"{best.share:.0%} of all distances were computed: the boxes of X are too close "
+                "to each other for method='matrix_free' to save time; OneBatchKMedoids or CLARA "
+                "are faster on such data",
+                stacklevel=3,
+            )
+        return best, run
+
+
+def _matrix_bytes(X):
+    return n_objects(X) ** 2 * getattr(getattr(X, "dtype", None), "itemsize", 8)

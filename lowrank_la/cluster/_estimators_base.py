@@ -16,6 +16,13 @@ from .._support.cuda import is_device_array, to_device, to_host
 from .._support.progress import CallbackSupportMixin
 from .._support.validation import check_weights, validate_rows
 from ._distances import exact_distances, fitted_params, looks_precomputed, pairwise_distances
+from ._init import (
+    check_fixed,
+    check_medoids,
+    free_objects,
+    initial_medoids,
+    random_medoids,
+)
 
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
 
@@ -32,17 +39,38 @@ class MedoidsBase(
     def _check_fit(self, X, sample_weight):
         """Return what ``fit`` was given, checked: samples, the metric's parameters, weights."""
         X = self._check_samples(X, reset=True)
-        n_samples = len(X) if isinstance(X, list) else X.shape[0]
+        n_samples = n_objects(X)
         if n_samples < self.n_clusters:
             raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}")
         params = fitted_params(X, self.metric, self.metric_params or {})
         return X, params, check_weights(sample_weight, n_samples)
 
-    def _set_fitted(self, X, result, weights, params):
+    def _start(self, objects, weights, rng):
+        """Choose initial medoids, the fixed ones first; all but random ones within a sample."""
+        init, k = self.init, int(self.n_clusters)
+        medoids = check_medoids(k if isinstance(init, str) else init, len(weights), "init")
+        if not isinstance(init, str) and len(medoids) != k:
+            raise ValueError(f"init has {len(medoids)} medoids, but n_clusters={k}")
+        fixed = check_fixed(self.fixed_medoids, medoids, len(weights))
+        free = free_objects(weights, medoids, fixed)
+        if not isinstance(init, str):
+            return np.concatenate([fixed, medoids[~np.isin(medoids, fixed)]])
+        if init == "random":
+            return random_medoids(free, k, rng, fixed)
+        sample = rng.choice(free, min(len(free), 80 + 4 * k), replace=False)
+        sample = np.sort(np.concatenate([fixed, sample]))
+        costs, here = objects.among(sample), np.searchsorted(sample, fixed)
+        return sample[initial_medoids(costs, k, weights[sample], init, rng, here)]
+
+    @property
+    def _n_fixed(self):
+        return 0 if self.fixed_medoids is None else np.size(self.fixed_medoids)
+
+    def _set_fitted(self, X, result, params):
         """Take over a result."""
         self.medoid_indices_, self.labels_ = result.medoids, result.labels
         self.cluster_centers_ = self._take(X, result.medoids)
-        self.inertia_ = self._true_loss(X, result, weights, params)
+        self.inertia_ = result.loss
         self._metric_params = params
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.history_ = result.history
@@ -141,7 +169,7 @@ class MedoidsBase(
         """Nearest medoid of each sample and the distance to it, in float64."""
         check_is_fitted(self)
         X = self._check_samples(X, reset=False)
-        n_samples = len(X) if isinstance(X, list) else X.shape[0]
+        n_samples = n_objects(X)
         labels, distances = np.empty(n_samples, np.int32), np.empty(n_samples)
         for batch in gen_batches(n_samples, _PREDICT_ROWS):
             to_medoids = to_host(self._to_medoids(X[batch]))
@@ -175,6 +203,11 @@ class MedoidsBase(
         tags.input_tags.sparse = self.metric != "precomputed"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def n_objects(X):
+    """Rows of a matrix, or length of a list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def _is_sequence_of_objects(X):

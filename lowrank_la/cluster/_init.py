@@ -65,21 +65,33 @@ def initial_medoids(costs, medoids, weights, init, rng, fixed=NO_MEDOIDS):
     -------
     medoids : ndarray of shape (k,), int64
     """
-    weights_here = costs.kernels.to_host(weights)
-    given = medoids if isinstance(medoids, np.ndarray) else fixed
-    if (weights_here[given] == 0).any():
-        raise ValueError("sample_weight is zero for an initial or fixed medoid")
-    free = np.setdiff1d(np.flatnonzero(weights_here > 0), fixed)
+    free = free_objects(costs.kernels.to_host(weights), medoids, fixed)
     if isinstance(medoids, np.ndarray):
         return np.concatenate([fixed, medoids[~np.isin(medoids, fixed)]])
-    wanted = medoids - len(fixed)
-    if len(free) < wanted:
-        raise ValueError(f"sample_weight leaves {len(free)} objects for {wanted} medoids")
     if init == "first":
-        return np.concatenate([fixed, free[:wanted]])
+        return np.concatenate([fixed, free[: medoids - len(fixed)]])
     if init == "random":
-        return np.concatenate([fixed, rng.choice(free, wanted, replace=False)])
+        return random_medoids(free, medoids, rng, fixed)
     return _one_by_one(costs, medoids, weights, _CHOOSE[init], rng, fixed)
+
+
+def free_objects(weights, medoids, fixed):
+    """Return those that could become medoids besides the fixed ones, if there are enough."""
+    given = medoids if isinstance(medoids, np.ndarray) else fixed
+    if (weights[given] == 0).any():
+        raise ValueError("sample_weight is zero for an initial or fixed medoid")
+    free = np.setdiff1d(np.flatnonzero(weights > 0), fixed)
+    wanted = np.size(medoids) if isinstance(medoids, np.ndarray) else medoids
+    if len(free) + len(fixed) < wanted:
+        raise ValueError(
+            f"sample_weight leaves {len(free) + len(fixed)} objects for {wanted} medoids"
+        )
+    return free
+
+
+def random_medoids(free, k, rng, fixed=NO_MEDOIDS):
+    """Return the fixed medoids and as many distinct others as are wanted."""
+    return np.concatenate([fixed, rng.choice(free, k - len(fixed), replace=False)])
 
 
 def _one_by_one(costs, k, weights, choose, rng, fixed):

@@ -40,7 +40,7 @@ class Search:
         self.near, self.second = xp.empty(n, rows.dtype), xp.empty(n, rows.dtype)
         self.nearest, self.runner_up = xp.empty(n, np.int32), xp.empty(n, np.int32)
         self.removal, self.table = xp.zeros(k), xp.empty((-(-n // 4), k, 4), rows.dtype)
-        self.removal[:n_fixed] = np.inf
+        self.removal[:n_fixed], self.n_fixed = np.inf, n_fixed
         self.assign(rows, at)
 
     @property
@@ -61,11 +61,26 @@ class Search:
 
     def eager_swaps(self, rows, ids, lo, in_vain, enough):
         """Swap eagerly from row `lo` on; return where the pass stands, and the swaps."""
+        if len(self.medoids) == 1:  # none is second nearest: the sums of the rows tell all
+            return self._best_single(rows, ids, in_vain)
         lo, in_vain, n_swap, self.loss = self.kernels.eager_swaps(
             lo, in_vain, enough, self.loss, rows, ids, self.medoids, *self._objects,
             self.weights, self.removal, self.table, self.n_threads,
         )  # fmt: skip
         return lo, in_vain, n_swap
+
+    def _best_single(self, rows, ids, in_vain):
+        xp, n = self.kernels.xp, len(rows)
+        near = xp.full(len(self.near), np.inf, rows.dtype)
+        losses = self.kernels.loss_with(rows, near, self.weights, self.n_threads)
+        losses = xp.where(ids >= 0, losses, np.inf)
+        row = int(losses.argmin())
+        if not np.isfinite(float(losses[row])):
+            self.loss = np.nan
+        if self.n_fixed or not losses[row] < self.loss * (1 - LEAST_GAIN):
+            return n, in_vain + n, 0
+        self.medoids[0], self.near[:], self.loss = ids[row], rows[row], float(losses[row])
+        return n, n - row, 1
 
     def best_swaps(self, rows, ids):
         """Change of the loss by the best candidate for each slot, and its row."""

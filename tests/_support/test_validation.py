@@ -103,9 +103,9 @@ def test_a_failed_fit_leaves_what_was_before():
 
 def test_too_much_memory_is_refused(monkeypatch):
     monkeypatch.setattr(validation, "_physical_memory", lambda: 2 * 2**30)
-    require_memory("a matrix", 2**30)
+    require_memory("a matrix", 2**30, "Do without.")
     with pytest.raises(MemoryError, match=r"a matrix would take 1\.5 GiB"):
-        require_memory("a matrix", 1.5 * 2**30)
+        require_memory("a matrix", 1.5 * 2**30, "Do without.")
 
 
 def test_the_machine_has_memory():
