@@ -1,0 +1,193 @@
+"""CLARA: FasterPAM in samples."""
+
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lowrank_la._support.random import as_generator
+from lowrank_la.cluster import fasterpam, pairwise_distances
+from lowrank_la.cluster._clara import clara
+from tests.strategies import dissimilarities, integers
+
+METRICS = ["euclidean", "cityblock", "cosine", "sqeuclidean", "minkowski"]
+
+
+def seeded(seed=0):
+    return np.random.default_rng(seed)
+
+
+def blobs(n, k=6, d=2, dtype=np.float64, seed=0):
+    rng = seeded(seed)
+    return (20 * rng.normal(size=(k, d))[rng.integers(k, size=n)] + rng.normal(size=(n, d))).astype(
+        dtype
+    )
+
+
+def assert_true_loss(result, costs, weights=1):
+    """`costs` from every object to every other; labels of the nearest medoid."""
+    to_medoids = costs[:, result.medoids]
+    served = to_medoids[np.arange(len(costs)), result.labels]
+    np.testing.assert_allclose(served, to_medoids.min(axis=1), rtol=3e-6, atol=1e-12)
+    np.testing.assert_allclose(result.loss, (weights * served).sum(), rtol=1e-9, atol=1e-12)
+
+
+def assert_same(one, other):
+    assert one.loss == other.loss
+    for name in ("medoids", "labels", "history"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_loss_is_that_of_all_objects(metric, dtype, global_random_seed):
+    X = blobs(700, dtype=dtype)
+    result = clara(X, 5, metric=metric, rng=seeded(global_random_seed))
+    assert_true_loss(result, pairwise_distances(X.astype(float), metric=metric))
+    assert len(set(result.medoids)) == 5
+    assert set(result.labels) == set(range(5))
+    assert result.n_iter == len(result.history) == 5
+    assert result.history[-1] == result.loss
+    assert (np.diff(result.history) <= 0).all()
+
+
+@given(dissimilarities(min_n=2), st.integers(0, 5), st.data())
+def test_one_sample_of_everything_is_fasterpam(diss, seed, data):
+    k = data.draw(st.integers(1, len(diss)))
+    init = data.draw(st.sampled_from(["random", "first", "build"]))
+    found = clara(diss, k, metric="precomputed", init=init, rng=seeded(seed))
+    expected = fasterpam(diss, k, init=init, random_state=seed)
+    np.testing.assert_array_equal(found.medoids, expected.medoids)
+    assert (found.loss, found.n_swap) == (expected.loss, expected.n_swap)
+    served = diss[np.arange(len(diss)), found.medoids[found.labels]]
+    np.testing.assert_array_equal(served, diss[:, found.medoids].min(axis=1))
+
+
+@given(dissimilarities(min_n=6, max_n=12), st.integers(1, 3), st.integers(0, 99))
+def test_true_loss_of_any_dissimilarities(diss, k, seed):
+    """Asymmetric ones as well; medoids serve themselves, so that no cluster is empty."""
+    options = {"n_sampling": 3, "sampling_size": 4}
+    result = clara(diss, k, metric="precomputed", rng=seeded(seed), **options)
+    assert_true_loss(result, diss)
+    np.testing.assert_array_equal(result.labels[result.medoids], np.arange(k))
+
+
+@given(dissimilarities(min_n=4, max_n=12), st.data(), st.integers(0, 99))
+def test_weights(diss, data, seed):
+    """The loss is weighted, and what weighs nothing is no medoid."""
+    weights = data.draw(integers(len(diss), 0, 3)).astype(float)
+    weights[:2] += 1
+    found = clara(diss, 2, metric="precomputed", weights=weights, sampling_size=3, rng=seeded(seed))
+    assert_true_loss(found, diss, weights)
+    assert (weights[found.medoids] > 0).all()
+
+
+def test_weights_are_repetitions():
+    X = blobs(60)
+    weights = seeded().integers(0, 4, size=60)
+    index = np.repeat(np.arange(60), weights)
+    start = np.flatnonzero(weights)[:3]
+    found = clara(X, 3, init=start, weights=weights.astype(float), rng=seeded())
+    first = np.searchsorted(index, start)
+    repeated = clara(X[index], 3, init=first, sampling_size=len(index), rng=seeded())
+    np.testing.assert_allclose(found.loss, repeated.loss, rtol=1e-12)
+
+
+@given(st.integers(0, 1000))
+def test_more_samples_are_never_worse(seed):
+    X = blobs(400, seed=seed % 7)
+    for n_sampling in (1, 2, 3):
+        few = clara(X, 4, n_sampling=n_sampling, sampling_size=30, rng=seeded(seed))
+        many = clara(X, 4, n_sampling=5, sampling_size=30, rng=seeded(seed))
+        assert many.loss <= few.history[0]
+        assert many.history[0] == few.history[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_executor_gives_the_same_bits(dtype):
+    X = blobs(2000, dtype=dtype)
+    alone = clara(X, 6, rng=seeded(), n_sampling=6)
+    with ThreadPoolExecutor(3) as threads:
+        assert_same(clara(X, 6, rng=seeded(), n_sampling=6, executor=threads), alone)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        assert_same(clara(X, 6, rng=seeded(), n_sampling=6, executor=processes), alone)
+
+
+def test_the_generator_moves_on():
+    """Two calls with one generator differ; NumPy's old generators, which cannot spawn, will do."""
+    X, rng = blobs(500, k=30), as_generator(np.random.RandomState(0))
+    one, other = (clara(X, 8, rng=rng, sampling_size=20) for _ in range(2))
+    assert set(one.medoids) != set(other.medoids)
+
+
+def test_given_medoids_are_where_the_first_sample_begins():
+    X = blobs(500)
+    init = np.array([499, 3, 77])
+    result = clara(X, 3, init=init, max_iter=0, n_sampling=3, sampling_size=20, rng=seeded())
+    np.testing.assert_array_equal(result.medoids, init)
+    assert not result.converged
+
+
+def test_a_callback_stops():
+    X, seen = blobs(500), []
+
+    def after_two(info):
+        seen.append(info)
+        return len(seen) == 2
+
+    result = clara(X, 5, rng=seeded(), callback=after_two, n_sampling=9)
+    assert [info["n_iter"] for info in seen] == [1, 2]
+    assert seen[-1]["loss"] == result.loss
+    assert result.n_iter == 2
+
+
+def test_objects_of_any_kind():
+    words = ["a", "bb", "cc", "dddddd", "eeeeee", "fffffffffff", "ggggggggggg"] * 30
+
+    def lengths(one, other):
+        return abs(len(one) - len(other))
+
+    result = clara(words, 4, metric=lengths, sampling_size=60, rng=seeded())
+    assert result.loss == 0
+    assert sorted(len(words[i]) for i in result.medoids) == [1, 2, 6, 11]
+
+
+def test_only_what_is_needed_of_a_matrix_is_read(tmp_path):
+    X = blobs(600)
+    diss = pairwise_distances(X)
+    path = tmp_path / "diss"
+    diss.tofile(path)
+    mapped = np.memmap(path, diss.dtype, "r", shape=diss.shape)
+    found = clara(mapped, 5, metric="precomputed", rng=seeded())
+    assert_same(found, clara(diss, 5, metric="precomputed", rng=seeded()))
+    assert_true_loss(found, diss)
+
+
+def test_what_is_not_finite_is_refused():
+    diss = pairwise_distances(blobs(300))
+    diss[7] = np.nan
+    with pytest.raises(ValueError, match="X has dissimilarities that are NaN"):
+        clara(diss, 3, metric="precomputed", rng=seeded())
+
+
+def test_too_many_medoids_for_the_weights():
+    weights = np.zeros(50)
+    weights[:3] = 1
+    with pytest.raises(ValueError, match="sample_weight leaves 3 objects for 4"):
+        clara(blobs(50), 4, weights=weights, rng=seeded())
+
+
+def test_results_can_be_sent():
+    result = clara(blobs(300), 3, rng=seeded())
+    assert_same(pickle.loads(pickle.dumps(result)), result)
+
+
+def test_it_is_close_to_fasterpam_on_all():
+    X = blobs(1500, k=8)
+    best = fasterpam(pairwise_distances(X), 8, random_state=0, n_init=3).loss
+    losses = [clara(X, 8, rng=seeded(seed)).loss for seed in range(5)]
+    assert np.mean(losses) < 1.1 * best
