@@ -176,7 +176,7 @@ def _squarable(X):
     return bool(sizes.min() >= least or np.where(sizes > 0, sizes, most).min() >= least)
 
 
-def _narrow_euclidean(X, Y, metric, n_threads):
+def _narrow_euclidean(X, Y, metric, n_threads, out):
     """Euclidean distances by differences, or None if their squares leave the range."""
     exponent = 0
     if not (_squarable(X) and (Y is X or _squarable(Y))):
@@ -186,15 +186,15 @@ def _narrow_euclidean(X, Y, metric, n_threads):
         if not (_squarable(X) and (Y is X or _squarable(Y))):
             return None
     degree, finish = (1, root) if metric == "euclidean" else (2, narrow.itself)
-    out = narrow.pairwise(X, Y, squared, finish, n_threads)
+    out = narrow.pairwise(X, Y, squared, finish, n_threads, out)
     return np.ldexp(out, degree * exponent, out=out) if exponent else out
 
 
-def _euclidean(X, Y, metric, n_threads):
+def _euclidean(X, Y, metric, n_threads, out):
     if X.shape[1] <= narrow.MOST_FEATURES:
-        out = _narrow_euclidean(X, Y, metric, n_threads)
-        if out is not None:
-            return out
+        found = _narrow_euclidean(X, Y, metric, n_threads, out)
+        if found is not None:
+            return found
     exponent = max(_exponent(X), _exponent(Y))
     A = np.ldexp(X, -exponent)
     centre = A.mean(axis=0, dtype=np.float64).astype(X.dtype)  # shorter vectors cancel less
@@ -225,9 +225,9 @@ def _unit_rows(X):
     return frozen(X / norms[:, None])
 
 
-def _by_features(X, Y, metric, n_threads):
+def _by_features(X, Y, metric, n_threads, out):
     if X.shape[1] <= narrow.MOST_FEATURES:
-        out = narrow.pairwise(X, Y, ACCUMULATE[metric], narrow.itself, n_threads)
+        out = narrow.pairwise(X, Y, ACCUMULATE[metric], narrow.itself, n_threads, out)
         return np.divide(out, X.shape[1], out=out) if metric == "hamming" else out
     out = np.empty((len(X), len(Y)), X.dtype)
     scale = 1.0 / X.shape[1] if metric == "hamming" else 1.0
@@ -235,7 +235,7 @@ def _by_features(X, Y, metric, n_threads):
     return out
 
 
-def pairwise(X, Y, metric, n_threads):
+def pairwise(X, Y, metric, n_threads, out=None):
     """Distances between the rows of X and those of Y, or of X if Y is None.
 
     Parameters
@@ -245,6 +245,10 @@ def pairwise(X, Y, metric, n_threads):
     metric : str
         One of `METRICS`.
     n_threads : int
+    out : ndarray of shape (n, m), optional
+        Memory for the result, of its type. It may be left unused: go on with what
+        is returned. Where many blocks are made one after the other, new memory for
+        each takes longer than the distances of a few features.
 
     Returns
     -------
@@ -256,5 +260,5 @@ def pairwise(X, Y, metric, n_threads):
     if metric == "cosine":
         return _cosine(X, Y, n_threads)
     if metric in ("euclidean", "sqeuclidean"):
-        return _euclidean(X, Y, metric, n_threads)
-    return _by_features(X, Y, metric, n_threads)
+        return _euclidean(X, Y, metric, n_threads, out)
+    return _by_features(X, Y, metric, n_threads, out)

@@ -56,7 +56,7 @@ def _kernel(accumulate, finish):
     return specialise(_tile_by_tile, name, accumulate=accumulate, finish=finish)
 
 
-def pairwise(X, Y, accumulate, finish, n_threads):
+def pairwise(X, Y, accumulate, finish, n_threads, out=None):
     """Add up the features of all pairs of rows, in the precision of the data.
 
     Every pair goes through the same instructions, so that the sums of (x, y)
@@ -72,6 +72,8 @@ def pairwise(X, Y, accumulate, finish, n_threads):
     finish : callable
         Plain function of a total: what to return of it.
     n_threads : int
+    out : ndarray of shape (n, m), optional
+        Memory for the result; it may be left unused.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def pairwise(X, Y, accumulate, finish, n_threads):
     """
     if Y is not X and 2 * len(Y) < _WIDTH and len(Y) < len(X):  # lanes would stay empty
         return np.ascontiguousarray(pairwise(Y, X, accumulate, finish, n_threads).T)
-    out = np.empty((len(X), len(Y)), X.dtype)
+    out = np.empty((len(X), len(Y)), X.dtype) if out is None else out
     args = _padded(X, len(X)), _tiles(Y), out
     run_blocks(_kernel(accumulate, finish), len(X), _ROWS, args, n_threads)
     return out

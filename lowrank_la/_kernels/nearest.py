@@ -60,14 +60,15 @@ def _by_products(metric, d):
     return metric == "cosine" or (wide and metric in _EUCLIDEAN)
 
 
-def _settle(rows, Y, metric, n_threads):
+def _settle(rows, Y, metric, n_threads, spare=None):
     """Nearest rows of Y by looking at all of them."""
     if metric == "cosine":  # close directions differ in the last digits
         rows, Y = rows.astype(np.float64), Y.astype(np.float64)
     if _by_products(metric, rows.shape[1]):
         to_all = pairwise(rows, Y, metric, n_threads).T
     else:
-        to_all = pairwise(Y, rows, metric, n_threads)
+        out = None if spare is None else spare[: len(rows) * len(Y)].reshape(len(Y), len(rows))
+        to_all = pairwise(Y, rows, metric, n_threads, out)
     labels, least = np.empty(len(rows), np.int32), np.empty(len(rows), to_all.dtype)
     _least(frozen(to_all), labels, least)
     if least.dtype == np.float64:
@@ -134,6 +135,8 @@ def nearest(X, Y, metric, n_threads, known=None):
     guessed = known is not None and len(Y) > 1 and metric in _TRIANGULAR
     products = _by_products(metric, X.shape[1]) and not guessed
     outer, inner = (1, n_threads) if products else (n_threads, 1)
+    n_rows = min(len(X), _GUESSED_ROWS if guessed else _rows_of_block(Y))
+    spares = []  # memory for the distances of a block, one for each thread
     if guessed:
         following = _settle(frozen(known[0]), Y, metric, 1)[0]
         radii = _radii(Y, metric)
@@ -143,8 +146,10 @@ def nearest(X, Y, metric, n_threads, known=None):
             guess = following[known[1][lo:hi]]
             found = _settle_guessed(X[lo:hi], Y, metric, guess, radii)
         else:
-            found = _settle(X[lo:hi], Y, metric, inner)
+            spare = spares.pop() if spares else np.empty(n_rows * len(Y), X.dtype)
+            found = _settle(X[lo:hi], Y, metric, inner, spare)
+            spares.append(spare)
         labels[lo:hi], distances[lo:hi] = found
 
-    run_blocks(block, len(X), _GUESSED_ROWS if guessed else _rows_of_block(Y), (), outer)
+    run_blocks(block, len(X), n_rows, (), outer)
     return labels, distances

@@ -52,11 +52,11 @@ def test_any_mixture_of_magnitudes(data, metric, dtype):
 
 def assert_reasonable(found, X, metric, largest):
     """Exact, unless the square is below the range of float64 beside the largest entry's."""
-    expected = naive.pairwise(X, X, metric)
-    vanishing = largest * 2.0**-500
-    expected[expected < (vanishing if metric == "euclidean" else vanishing**2)] = 0
+    vanishing = np.float64(largest) * 2.0**-500
     tiny = np.finfo(found.dtype).smallest_normal
-    np.testing.assert_allclose(found, expected, rtol=TOLERANCE[X.dtype.type], atol=tiny)
+    atol = max(tiny, vanishing if metric == "euclidean" else vanishing**2)
+    expected = naive.pairwise(X, X, metric)
+    np.testing.assert_allclose(found, expected, rtol=TOLERANCE[X.dtype.type], atol=atol)
 
 
 @both_dtypes
@@ -83,3 +83,12 @@ def test_rows_of_any_block_have_the_same_bits():
     whole = distances.pairwise(X, Y, "euclidean", 1)
     for lo, hi in [(0, 1), (1, 60), (60, 100)]:
         np.testing.assert_array_equal(distances.pairwise(X[lo:hi], Y, "euclidean", 1), whole[lo:hi])
+
+
+@metrics
+def test_given_memory(metric):
+    X, Y = rows(30, 3), rows(200, 3, 1)
+    memory = np.full((30, 200), np.nan)
+    found = distances.pairwise(X, Y, metric, 1, out=memory)
+    np.testing.assert_array_equal(found, distances.pairwise(X, Y, metric, 1))
+    assert metric == "cosine" or found is memory
