@@ -5,14 +5,22 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "DynMSCResult": "_dynmsc",
         "KMedoids": "_estimators",
         "KMedoidsResult": "_solve",
         "alternating": "_pam",
+        "dynmsc": "_dynmsc",
+        "fastermsc": "_msc",
         "fasterpam": "_pam",
+        "fastmsc": "_msc",
         "fastpam1": "_pam",
         "fastpam2": "_pam",
+        "medoid_silhouette": "_silhouette",
+        "pairwise_distances": "_distances",
         "pam": "_pam",
         "pam_build": "_pam",
-        "pairwise_distances": "_distances",
+        "pammedsil": "_msc",
+        "pamsil": "_silhouette",
+        "silhouette": "_silhouette",
     },
 )
