@@ -162,12 +162,17 @@ class _Search:
         if self.k == 1:  # a second one, farther from every point than any other point is
             far = self.points.max(axis=0) + 2 * np.ptp(self.points, axis=0)
             centres, fixed = np.append(centres, far[None], axis=0), np.append(fixed, True)
-        xp, shape, dtype = kernels.xp, (self.n_blocks, _WIDTH), self.points.dtype
+        xp, empty, shape, dtype = (
+            kernels.xp,
+            kernels.empty,
+            (self.n_blocks, _WIDTH),
+            self.points.dtype,
+        )
         self.medoids, self.fixed = xp.asarray(places), kernels.to_device(fixed)
         self.centres = xp.array(centres.T, order="C")
-        numbers, slots = [xp.empty(shape, dtype) for _ in range(3)], xp.empty(shape, np.int32)
+        numbers, slots = [empty(shape, dtype) for _ in range(3)], empty(shape, np.int32)
         self.state = *numbers, slots, self.point_weights
-        self.runner_up, self.largest = xp.empty(shape, np.int32), xp.empty(self.n_blocks, dtype)
+        self.runner_up, self.largest = empty(shape, np.int32), xp.empty(self.n_blocks, dtype)
         self.removal = xp.empty(len(centres))
         args = self.centres, self.state, self.runner_up, self.largest
         kernels.assign(self.n, self.metric, self.space[0], *args)

@@ -13,6 +13,8 @@ That is why the kernels are strict. What would not gain if it came at once as
 near to every object as its box, none of the objects in the box will.
 """
 
+import math
+
 import numpy as np
 
 from .._kernels.lanes import WIDTH, below, equal, lowest
@@ -20,7 +22,6 @@ from .._support.blocks import frozen
 from .._support.jit import kernel
 
 xp = np
-to_device = frozen
 to_host = np.asarray
 
 EUCLIDEAN, SQUARED, CITYBLOCK, CHEBYSHEV = range(4)
@@ -32,6 +33,22 @@ _DEEPEST = len(_RUNS) - 1
 _FEW = 6  # objects that are faster accounted for one by one than with their whole block
 _START = np.uint64(0)
 _STOP = np.uint64(WIDTH)
+_LINE = 64  # bytes in a line of the cache
+
+
+def empty(shape, dtype):
+    """Array that begins with a cache line: vectors that straddle two take longer."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    return room[start : start + size].view(dtype).reshape(shape)
+
+
+def to_device(array):
+    """Read-only copy that begins with a cache line."""
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return frozen(copy)
 
 
 def add_feature(total, gap, metric):
@@ -46,30 +63,50 @@ def add_feature(total, gap, metric):
 _add_feature = kernel(add_feature, strict=True, forceinline=True)
 
 
+@kernel(strict=True, forceinline=True)
+def _gap(x, least, most, zero):
+    """Distance from a coordinate to an interval."""
+    under, over = least - x, x - most
+    gap = under if under > over else over
+    return gap if gap > zero else zero
+
+
+@kernel(strict=True)
+def _squares(block, low, high, out):
+    """Squared Euclidean distances from the objects of a block to a box."""
+    # Two features at a time: what is kept in `out` meanwhile is stored and loaded half as often.
+    d, f, zero, one = len(low), len(low) & 1, low[0] - low[0], np.uint64(1)
+    f = np.uint64(f)
+    for o in range(WIDTH):
+        gap = _gap(block[0, o], low[0], high[0], zero)
+        out[o] = gap * gap if f else zero
+    while f < d:
+        x, x_least, x_most = block[f], low[f], high[f]
+        y, y_least, y_most = block[f + one], low[f + one], high[f + one]
+        for o in range(WIDTH):
+            gap, other = _gap(x[o], x_least, x_most, zero), _gap(y[o], y_least, y_most, zero)
+            out[o] = out[o] + gap * gap + other * other
+        f += np.uint64(2)
+
+
 @kernel(strict=True)
 def _distances(block, low, high, metric, out):
     """Distances (squares, if Euclidean) from the objects of a block to a box."""
     # (d, 64) (d,) (d,) in; (64,) out. A loop for each metric: each is vectorised.
+    if metric <= SQUARED:
+        _squares(block, low, high, out)
+        return
     zero = low[0] - low[0]
     for o in range(WIDTH):
         out[o] = zero
     for f in range(len(low)):
         x, least, most = block[f], low[f], high[f]
-        if metric <= SQUARED:
+        if metric == CITYBLOCK:
             for o in range(WIDTH):
-                under, over = least - x[o], x[o] - most
-                gap = under if under > over else over
-                gap = gap if gap > zero else zero
-                out[o] += gap * gap
-        elif metric == CITYBLOCK:
-            for o in range(WIDTH):
-                under, over = least - x[o], x[o] - most
-                gap = under if under > over else over
-                out[o] += gap if gap > zero else zero
+                out[o] += _gap(x[o], least, most, zero)
         else:
             for o in range(WIDTH):
-                under, over = least - x[o], x[o] - most
-                gap = under if under > over else over
+                gap = _gap(x[o], least, most, zero)
                 out[o] = gap if gap > out[o] else out[o]
 
 
@@ -427,7 +464,7 @@ def eager_swaps(
     """
     B, d, _ = space[0].shape
     k, dtype, n_swap, lo = len(removal), space[0].dtype, 0, 0
-    scratch, ranked = (np.empty(k), np.empty(WIDTH), np.empty(WIDTH, dtype)), np.empty(k, dtype)
+    scratch = np.empty(k), empty((WIDTH,), np.float64), empty((WIDTH,), dtype)
     lists, counts = np.empty((len(_RUNS) + 1, B), np.int64), np.zeros(len(_RUNS), np.int64)
     room = lists, counts, np.empty((2, d), dtype), np.empty(B, dtype), scratch
     while True:
@@ -439,7 +476,18 @@ def eager_swaps(
             return start, in_vain, n_swap, loss
         b = order[start]
         loss += _swap(
-            b, o, slot, metric, space, centres, state, runner_up, largest, removal, room, ranked
+            b,
+            o,
+            slot,
+            metric,
+            space,
+            centres,
+            state,
+            runner_up,
+            largest,
+            removal,
+            room,
+            np.empty(k, dtype),
         )
         medoids[slot] = b * WIDTH + o
         n_swap, in_vain, lo = n_swap + 1, 1, o + 1

@@ -16,9 +16,14 @@ _WIDTH = 64
 _FIRST_BATCH = 64  # candidates tried at once after a swap; doubled while none improves
 _BATCH_BYTES = 1 << 28  # of scratch at most
 
-__all__ = ["assign", "eager_swaps", "removal_loss", "to_device", "to_host", "xp"]
+__all__ = ["assign", "eager_swaps", "empty", "removal_loss", "to_device", "to_host", "xp"]
 
 _add_feature = device_function(add_feature)
+
+
+def empty(shape, dtype):
+    """Array on the GPU; see the twin."""
+    return xp.empty(shape, dtype)
 
 
 @device_function

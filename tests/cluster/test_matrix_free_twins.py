@@ -110,6 +110,6 @@ def test_whole_searches(n, k, fixed, metric):
 
 
 def test_same_names():
-    for name in ("assign", "eager_swaps", "removal_loss", "to_device", "to_host", "xp"):
+    for name in ("assign", "eager_swaps", "removal_loss", "to_device", "to_host", "xp", "empty"):
         assert hasattr(_matrix_free_cpu, name)
         assert name in _matrix_free_cuda.__all__
