@@ -289,9 +289,11 @@ class _AverageSearch(Search):
         )  # fmt: skip
         totals[self.medoids] = -np.inf
         totals[self.weights == 0] = -np.inf
-        candidate = int(totals.argmax())
-        if not totals[candidate] > self.score + LEAST_GAIN * self.total:
+        least = LEAST_GAIN * self.total
+        if not totals.max() > self.score + least:
             return 0, True
+        # Many swaps lead to the same clusters: the first of them, whatever the rounding.
+        candidate = int((totals >= totals.max() - least).argmax())
         self.swap(candidate, int(slots[candidate]))
         return 1, False
 
