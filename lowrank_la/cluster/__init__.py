@@ -5,9 +5,13 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "DynMSC": "_estimators_silhouette",
         "DynMSCResult": "_dynmsc",
+        "CLARA": "_estimators_sampled",
+        "CLARANS": "_estimators_sampled",
         "KMedoids": "_estimators",
         "KMedoidsResult": "_solve",
+        "OneBatchKMedoids": "_estimators_sampled",
         "alternating": "_pam",
         "dynmsc": "_dynmsc",
         "fastermsc": "_msc",

@@ -208,8 +208,8 @@ def _best_swaps(lo, hi, b, rows, ids, near, second, nearest, weights, removal, d
         for candidate in range(first, stop):
             change = changes[candidate - first]
             for slot in range(k):
-                delta = change[k] + change[slot]
-                if not delta >= deltas[b, slot] and ids[candidate] >= 0:
+                delta, best = change[k] + change[slot], deltas[b, slot]
+                if not delta >= best and best == best and ids[candidate] >= 0:  # NaN stays
                     deltas[b, slot], candidates[b, slot] = delta, candidate
 
 

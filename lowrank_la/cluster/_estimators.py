@@ -1,7 +1,6 @@
 """k-medoids behind scikit-learn's estimator interface."""
 
 import warnings
-from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,23 +14,20 @@ from .._support.random import as_generator
 from .._support.validation import (
     all_or_nothing,
     fits_in_memory,
-    require_memory,
     warn_not_converged,
 )
-from ._dissimilarities import Dissimilarities
-from ._distances import own_name, pairwise_distances
-from ._estimators_base import MedoidsBase, n_objects
+from ._distances import own_name
+from ._estimators_base import MedoidsBase, matrix_bytes
 from ._init import INITS, RANDOM_INITS
 from ._matrix_free import METRICS as MATRIX_FREE_METRICS
 from ._matrix_free import matrix_free
+from ._msc import fastermsc, fastmsc, pammedsil
 from ._objects import Objects
 from ._search import DESCENTS, Run
+from ._silhouette import pamsil
 from ._solve import Task, best_of_starts, deadline
 
-_ADVICE = (
-    "OneBatchKMedoids and CLARA need none; or pass a float32 matrix of your own, in memory "
-    "or mapped from disk (numpy.memmap), with metric='precomputed'"
-)
+SILHOUETTES = {solve.__name__: solve for solve in (fastermsc, fastmsc, pammedsil, pamsil)}
 _SHARE = 0.5  # of all distances, from which on the matrix-free search is not worth while
 
 
@@ -63,7 +59,8 @@ class KMedoids(MedoidsBase):
         is FasterPAM without it, for rows of a few numbers and a Euclidean, squared
         Euclidean, city-block or Chebyshev metric. "auto" is "fasterpam", or
         "matrix_free" where it applies and a matrix would take more than half of the
-        machine's memory.
+        machine's memory. "fastermsc", "fastmsc", "pammedsil" and "pamsil" maximise a
+        silhouette instead of minimising the sum of distances.
     init : {"random", "first", "build", "lab", "k-medoids++"} or array_like of int, default="random"
         Initial medoids, as for :func:`fasterpam`, or given indices.
     n_init : int, default=1
@@ -103,8 +100,10 @@ class KMedoids(MedoidsBase):
     converged_ : bool
         Whether no single swap of a medoid improves the loss any more.
     history_ : ndarray of shape (n_iter,)
-        The least loss so far after each pass, and after each perturbation, of the best
-        start.
+        The loss after each pass, and after each perturbation, of the best start;
+        silhouettes, for the methods that maximise them.
+    silhouette_ : float or None
+        Average silhouette, for the methods that maximise one, else None.
     n_features_in_ : int
         Features seen in fit; absent if X was a sequence of objects.
     feature_names_in_ : ndarray of str
@@ -154,7 +153,7 @@ class KMedoids(MedoidsBase):
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
         "metric_params": [dict, None],
-        "method": [StrOptions({"auto", "matrix_free", *DESCENTS})],
+        "method": [StrOptions({"auto", "matrix_free", *DESCENTS, *SILHOUETTES})],
         "init": [StrOptions(set(INITS)), "array-like"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "n_perturbations": [Interval(Integral, 0, None, closed="left")],
@@ -225,70 +224,85 @@ class KMedoids(MedoidsBase):
             If the distance matrix would take more than half of the memory.
         """
         X, params, weights = self._check_fit(X, sample_weight)
+        self._check_options(X, params)
         with Progress(self, self.verbose) as progress:
             run = Run(self.max_iter, deadline(self.max_time), progress)
             result, run = self._search(X, params, weights, run)
-        if not result.converged and not run.called_off:
+        by_silhouette = self.method in SILHOUETTES  # they warn themselves
+        if not (by_silhouette or result.converged or run.called_off):
             warn_not_converged("KMedoids", self.max_iter, self.max_time)
-        loss = self._true_loss(X, result, weights, params)
-        return self._set_fitted(X, replace(result, loss=loss), params)
+        self.silhouette_ = result.loss if by_silhouette else None
+        return self._set_fitted(X, result, params, self._loss(X, result, params, weights))
+
+    def _loss(self, X, result, params, weights):
+        """Return the loss in float64, also where the search went by something else."""
+        exact = self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32
+        if exact and self.method not in SILHOUETTES:
+            return result.loss
+        return self._distance_sum(X, result, params, weights)
+
+    def _check_options(self, X, params):
+        """Refuse what the method cannot do."""
+        if self.method == "matrix_free" and not has_boxes(X, self.metric, params):
+            raise ValueError(
+                "method='matrix_free' needs a dense X on the host, and one of the metrics "
+                + ", ".join(MATRIX_FREE_METRICS)
+            )
+        fewer = {"matrix_free": ["n_perturbations"]} | dict.fromkeys(
+            SILHOUETTES, ["n_perturbations", "fixed_medoids", "max_time"]
+        )
+        for name in fewer.get(self.method, []):
+            if getattr(self, name):
+                raise ValueError(f"{name}={getattr(self, name)!r}: method={self.method!r} has none")
 
     def _search(self, X, params, weights, run):
         """Return the result of the best start, and the last run."""
         rng = as_generator(self.random_state)
-        if self._goes_without_matrix(X, params):
+        fits = fits_in_memory(matrix_bytes(X))
+        if self.method == "auto" and not fits and not self.n_perturbations:
+            without = has_boxes(X, self.metric, params)
+        else:
+            without = self.method == "matrix_free"
+        if without:
             return self._search_without_matrix(X, weights, rng, run)
-        task = self._task(X, params, weights)
-        named = isinstance(self.init, str)
-        if not named and len(task.medoids) != self.n_clusters:
-            raise ValueError(
-                f"init has {len(task.medoids)} medoids, but n_clusters={self.n_clusters}"
-            )
         method = "fasterpam" if self.method == "auto" else self.method
-        init = self.init if named else "first"
+        task = self._task(X, params, weights)
+        init = self.init if isinstance(self.init, str) else "first"
+        if method in SILHOUETTES:
+            return self._search_by_silhouette(task, init, rng, run)
         return best_of_starts(task, method, init, rng, run, self.n_init, self.n_perturbations)
 
     def _task(self, X, params, weights):
         """All dissimilarities, and how many medoids or which initial ones."""
-        computed = self.metric != "precomputed"
-        name = f"X under metric={self.metric!r}" if computed else "X"
-        diss = self._all_distances(X, params)
-        costs = Dissimilarities(diss, self.device, name=name, symmetric=computed)
-        init = int(self.n_clusters) if isinstance(self.init, str) else self.init
-        return Task.check(costs, init, weights, self.fixed_medoids, name="init")
+        costs = self._costs(X, params)
+        medoids = self._count_or_medoids(len(weights), int(self.n_clusters))
+        return Task.check(costs, medoids, weights, self.fixed_medoids, "init")
 
-    def _all_distances(self, X, params):
-        if self.metric == "precomputed":
-            return X
-        what = f"The distance matrix of X ({n_objects(X)} samples)"
-        require_memory(what, _matrix_bytes(X), _ADVICE)
-        return pairwise_distances(X, None, self.metric, device=self.device, **params)
+    @property
+    def _n_starts(self):
+        return self.n_init if isinstance(self.init, str) and self.init in RANDOM_INITS else 1
 
-    def _goes_without_matrix(self, X, params):
-        """Whether to search without a matrix: on demand, or because one would not fit."""
-        possible = (
-            isinstance(X, np.ndarray)
-            and own_name(self.metric) in MATRIX_FREE_METRICS
-            and not params
-            and not self.n_perturbations
-        )
-        if self.method == "matrix_free" and not possible:
-            raise ValueError(
-                "method='matrix_free' needs a dense X on the host, one of the metrics "
-                f"{', '.join(MATRIX_FREE_METRICS)}, and n_perturbations=0"
+    def _search_by_silhouette(self, task, init, rng, run):
+        """Do as `_search`, for the greatest silhouette."""
+        results = [
+            SILHOUETTES[self.method](
+                task.costs, task.medoids, self.max_iter, init, rng,
+                sample_weight=task.weights, callback=run.callback,
             )
-        wanted = self.method == "auto" and not fits_in_memory(_matrix_bytes(X))
-        return possible and (wanted or self.method == "matrix_free")
+            for _ in range(self._n_starts)
+        ]  # fmt: skip
+        return max(results, key=lambda result: result.loss), run
 
     def _search_without_matrix(self, X, weights, rng, run):
         """Do as `_search`, from the coordinates."""
-        objects, metric = Objects(X, self.metric, {}, self.device), own_name(self.metric)
-        device, best = resolve_device(self.device, X), None
-        for _ in range(self.n_init if self.init in RANDOM_INITS else 1):
+        objects, best = Objects(X, self.metric, {}, self.device), None
+        for _ in range(self._n_starts):
             if best and (run.called_off or run.late):
                 break
             run, start = run.anew(), self._start(objects, weights, rng)
-            result = matrix_free(X, start, weights, metric, rng, run, device, self._n_fixed)
+            device = resolve_device(self.device, X)
+            args = own_name(self.metric), rng, run, device, self._n_fixed
+            result = matrix_free(X, start, weights, *args)
             if best is None or result.loss < best.loss:
                 best = result
         if best.share > _SHARE:
@@ -301,5 +315,6 @@ class KMedoids(MedoidsBase):
         return best, run
 
 
-def _matrix_bytes(X):
-    return n_objects(X) ** 2 * getattr(getattr(X, "dtype", None), "itemsize", 8)
+def has_boxes(X, metric, params):
+    """Whether bounds on the distances of X can be told from boxes around its rows."""
+    return isinstance(X, np.ndarray) and own_name(metric) in MATRIX_FREE_METRICS and not params

@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._support.cuda import is_device_array, to_device, to_host
 from .._support.progress import CallbackSupportMixin
-from .._support.validation import check_weights, validate_rows
-from ._distances import exact_distances, fitted_params, looks_precomputed, pairwise_distances
+from .._support.validation import check_weights, require_memory, validate_rows
+from ._dissimilarities import Dissimilarities
+from ._distances import fitted_params, looks_precomputed, pairwise_distances
 from ._init import (
     check_fixed,
     check_medoids,
@@ -23,7 +24,12 @@ from ._init import (
     initial_medoids,
     random_medoids,
 )
+from ._objects import Objects
 
+_ADVICE = (
+    "OneBatchKMedoids and CLARA need none; or pass a float32 matrix of your own, in memory "
+    "or mapped from disk (numpy.memmap), with metric='precomputed'"
+)
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
 
 
@@ -36,22 +42,27 @@ class MedoidsBase(
 ):
     """Everything but ``fit``; a subclass has `metric`, `metric_params` and `device`."""
 
-    def _check_fit(self, X, sample_weight):
+    def _check_fit(self, X, sample_weight, name="n_clusters"):
         """Return what ``fit`` was given, checked: samples, the metric's parameters, weights."""
         X = self._check_samples(X, reset=True)
         n_samples = n_objects(X)
-        if n_samples < self.n_clusters:
-            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}")
+        if n_samples < getattr(self, name):
+            raise ValueError(f"n_samples={n_samples} should be >= {name}={getattr(self, name)}")
         params = fitted_params(X, self.metric, self.metric_params or {})
         return X, params, check_weights(sample_weight, n_samples)
+
+    def _count_or_medoids(self, n_samples, k):
+        """Return k, or as many initial medoids if `init` gives them."""
+        medoids = check_medoids(k if isinstance(self.init, str) else self.init, n_samples, "init")
+        if not isinstance(self.init, str) and len(medoids) != k:
+            raise ValueError(f"init has {len(medoids)} medoids, but {k} clusters are wanted")
+        return medoids
 
     def _start(self, objects, weights, rng):
         """Choose initial medoids, the fixed ones first; all but random ones within a sample."""
         init, k = self.init, int(self.n_clusters)
-        medoids = check_medoids(k if isinstance(init, str) else init, len(weights), "init")
-        if not isinstance(init, str) and len(medoids) != k:
-            raise ValueError(f"init has {len(medoids)} medoids, but n_clusters={k}")
-        fixed = check_fixed(self.fixed_medoids, medoids, len(weights))
+        medoids = self._count_or_medoids(len(weights), k)
+        fixed = check_fixed(getattr(self, "fixed_medoids", None), medoids, len(weights))
         free = free_objects(weights, medoids, fixed)
         if not isinstance(init, str):
             return np.concatenate([fixed, medoids[~np.isin(medoids, fixed)]])
@@ -66,15 +77,28 @@ class MedoidsBase(
     def _n_fixed(self):
         return 0 if self.fixed_medoids is None else np.size(self.fixed_medoids)
 
-    def _set_fitted(self, X, result, params):
+    def _set_fitted(self, X, result, params, loss):
         """Take over a result."""
         self.medoid_indices_, self.labels_ = result.medoids, result.labels
         self.cluster_centers_ = self._take(X, result.medoids)
-        self.inertia_ = result.loss
+        self.inertia_ = loss
         self._metric_params = params
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.history_ = result.history
         return self
+
+    def _distance_sum(self, X, result, params, weights):
+        """Loss of a result in float64, whatever its search went by."""
+        objects = Objects(X, self.metric, params, self.device)
+        return float((weights * objects.nearest(to_host(result.medoids))[1]).sum())
+
+    def _costs(self, X, params):
+        """All dissimilarities."""
+        if self.metric == "precomputed":
+            return Dissimilarities(X, self.device, name="X")
+        what = f"The distance matrix of X ({n_objects(X)} samples)"
+        require_memory(what, matrix_bytes(X), _ADVICE)
+        return Objects(X, self.metric, params, self.device).among(None)
 
     def predict(self, X):
         """Assign each sample to its nearest medoid.
@@ -182,17 +206,6 @@ class MedoidsBase(
             return None
         return [X[i] for i in medoids] if isinstance(X, list) else X[medoids]
 
-    def _true_loss(self, X, result, weights, params):
-        """Return the loss in float64 where the solver saw float32 distances."""
-        if self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32:
-            return result.loss
-        distances, labels = np.empty(len(result.labels)), to_host(result.labels)
-        for slot, medoid in enumerate(to_host(result.medoids)):
-            members = np.flatnonzero(labels == slot)
-            rows, centre = X[members].astype(np.float64), X[[medoid]].astype(np.float64)
-            distances[members] = exact_distances(rows, centre, self.metric, **params)[:, 0]
-        return float((to_host(weights) * distances).sum())
-
     @property
     def _n_features_out(self):
         return len(self.medoid_indices_)
@@ -203,6 +216,11 @@ class MedoidsBase(
         tags.input_tags.sparse = self.metric != "precomputed"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def matrix_bytes(X):
+    """Memory that all distances would take."""
+    return n_objects(X) ** 2 * getattr(getattr(X, "dtype", None), "itemsize", 8)
 
 
 def n_objects(X):

@@ -10,7 +10,6 @@ of them could gain.
 """
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +41,7 @@ class MatrixFreeResult(KMedoidsResult):
     n_distinct: int
 
 
-def matrix_free(
-    X, medoids, weights, metric="euclidean", max_iter=100, callback=None,
-    *, rng, device="cpu", fixed=0, deadline=None,
-):  # fmt: skip
+def matrix_free(X, medoids, weights, metric, rng, run, device="cpu", n_fixed=0):
     """FasterPAM from given medoids, without a matrix.
 
     Parameters
@@ -58,18 +54,14 @@ def matrix_free(
         A row of weight zero never becomes a medoid.
     metric : str
         One of `METRICS`.
-    max_iter : int
-        Passes over the candidates at most.
-    callback : callable, optional
-        Called with a dict after each pass; True stops.
     rng : numpy.random.Generator
         Draws the order in which blocks of candidates are tried.
-    device : str
+    run : Run
+        The clock is read every few thousand candidates.
+    device : str, default="cpu"
         "cpu" or "cuda".
-    fixed : int
+    n_fixed : int, default=0
         How many of the first medoids are never swapped.
-    deadline : float, optional
-        Value of :func:`time.perf_counter` after which the search soon stops.
 
     Returns
     -------
@@ -88,37 +80,33 @@ def matrix_free(
     worst that of computing all distances in each pass, and far less where
     n is large and d is small.
     """
-    search = _Search(X, medoids, weights, METRICS.index(metric), rng, device, fixed)
-    n_swap, converged, history = _eager_swaps(search, max_iter, callback, deadline)
+    search = _Search(X, medoids, weights, METRICS.index(metric), rng, device, n_fixed)
+    _eager_swaps(search, run)
     labels, chosen = search.labels(), search.chosen()
     labels[chosen] = np.arange(len(chosen))  # also where several slots share a point
     return MatrixFreeResult(
         loss=search.unscaled(_true_loss(X, chosen, labels, search)),
         labels=labels,
         medoids=chosen,
-        n_iter=len(history),
-        n_swap=n_swap,
-        converged=converged,
-        history=np.array(history),
+        n_iter=len(run.history),
+        n_swap=run.n_swap,
+        converged=run.converged,
+        history=np.array(run.history),
         share=search.share(),
         n_distinct=search.n,
     )
 
 
-def _eager_swaps(search, max_iter, callback, deadline):
+def _eager_swaps(search, run):
     """Swap as soon as a swap improves, until a whole round has found none."""
-    n_swap, history, in_vain, stopped = 0, [], 0, False
-    while in_vain < search.n and len(history) < max_iter and not stopped:
-        position = 0
-        while position < search.n_blocks and in_vain < search.n and not stopped:
+    in_vain = 0
+    while not run.over:
+        position, n_swap = 0, 0
+        while position < search.n_blocks and in_vain < search.n and not run.late:
             position, in_vain, swaps = search.go_on(position, in_vain)
             n_swap += swaps
-            stopped = deadline is not None and time.perf_counter() > deadline
         search.add_up()
-        history.append(search.unscaled(search.loss))
-        if callback and callback({"n_iter": len(history), "loss": history[-1]}):
-            stopped = True
-    return n_swap, in_vain >= search.n, history
+        run.end_pass(search.unscaled(search.loss), n_swap, in_vain >= search.n)
 
 
 class _Search:

@@ -17,7 +17,7 @@ def check_problem(diss, medoids, init, random_state, sample_weight, n_cpu, devic
     """Return costs, initial medoids and weights, checked and on the device."""
     check_init(init)
     rng = as_generator(random_state)
-    costs = Dissimilarities(diss, device, n_cpu)
+    costs = diss if isinstance(diss, Dissimilarities) else Dissimilarities(diss, device, n_cpu)
     weights = costs.kernels.to_device(check_weights(sample_weight, len(costs)))
     medoids = check_medoids(medoids, len(costs))
     return costs, initial_medoids(costs, medoids, weights, init, rng), weights

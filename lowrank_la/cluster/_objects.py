@@ -60,16 +60,17 @@ class Objects:
             )
 
     def among(self, sample):
-        """Dissimilarities of all pairs of a sample."""
+        """Dissimilarities of all pairs of a sample (None: of all objects)."""
         if self.metric == "precomputed":
             return Dissimilarities(self[np.ix_(sample, sample)], self.device, name="X")
-        diss = self._distances(self[sample], None)
+        diss = self._distances(self.X if sample is None else self[sample], None)
         return Dissimilarities(diss, self.device, name=self.name, symmetric=True)
 
     def costs(self, candidates, served=None):
         """Cost of serving objects (None: all) by candidates, an array of shape (c, n)."""
         if self.metric == "precomputed":
-            rows = (self.X if served is None else self[served])[:, candidates].T
+            here = np.ix_(range(len(self)) if served is None else served, candidates)
+            rows = self[here].T
         else:
             rows = self._distances(self[candidates], self.X if served is None else self[served])
         return self.kernels.to_device(rows)
@@ -97,7 +98,7 @@ class Objects:
     def serve(self, medoids, known=None):
         """Nearest medoid of every object and the distance; medoids serve themselves."""
         labels, distances = self.nearest(medoids, known=known)
-        own = to_host(self.costs(medoids, medoids)).diagonal()
+        own = to_host(self.among(medoids).diss.diagonal())
         slots = np.flatnonzero(own <= distances[medoids])  # even if another one is as near
         labels[medoids[slots]], distances[medoids[slots]] = slots, own[slots]
         return labels, distances

@@ -228,6 +228,8 @@ def best_of_each(search, rows, ids, run, require_finite):
 def alternating(search, rows, ids, run, require_finite):
     """Make the best object of each cluster its medoid, then assign objects anew."""
     to_host, k = search.kernels.to_host, len(search.medoids)
+    # Not all costs will be looked at.
+    require_finite(float(abs(rows.sum(axis=1, dtype=np.float64)).max()))
     while not run.over:
         args = search.nearest, k, search.weights, search.n_threads
         losses = to_host(search.kernels.cluster_losses(rows, *args))

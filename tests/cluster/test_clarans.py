@@ -69,7 +69,7 @@ def test_fixed_medoids_and_given_starts():
     start = KMedoids(4, random_state=0).fit(X)
     same = CLARANS(4, init=start.medoid_indices_, max_neighbors=100).fit(X)
     assert set(same.medoid_indices_) == set(start.medoid_indices_)
-    with pytest.raises(ValueError, match="init has 3 medoids"):
+    with pytest.raises(ValueError, match="init has 3 medoids, but 4"):
         CLARANS(4, init=[1, 2, 3]).fit(X)
 
 

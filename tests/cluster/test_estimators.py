@@ -16,8 +16,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from lowrank_la import cluster
 from lowrank_la._support import validation
-from lowrank_la.cluster import KMedoids, fasterpam
+from lowrank_la.cluster import DynMSC, KMedoids, dynmsc, fasterpam, pairwise_distances
 from tests.reference import kmedoids as naive
 
 X, TRUTH = make_blobs(120, 3, centers=4, cluster_std=0.5, random_state=0)
@@ -421,9 +422,12 @@ def test_a_callback_may_stop_the_fit(Recorder):
 
 def test_a_matrix_too_large_is_refused(model, monkeypatch):
     monkeypatch.setattr(validation, "_physical_memory", lambda: 2 * 8 * 120**2 - 2)
+    model.set_params(method="fasterpam")
     with pytest.raises(MemoryError, match="120 samples"):
         model.fit(X)
     assert not hasattr(model, "labels_")
+    with pytest.raises(MemoryError, match="OneBatchKMedoids"):
+        model.set_params(method="auto", metric="cosine").fit(X)
     model.fit(X.astype(np.float32))  # half the size
     clone(model).set_params(metric="precomputed").fit(cdist(X, X))  # is there already
 
@@ -438,3 +442,123 @@ def test_no_gpu_is_told(model):
     with pytest.raises(RuntimeError, match=r"lowrank-la\[gpu\]"):
         model.set_params(device="cuda").fit(X)
     assert not hasattr(model, "labels_")
+
+
+# Without a matrix
+
+
+def test_without_a_matrix(global_random_seed):
+    Z = np.random.default_rng(global_random_seed).integers(0, 200, (700, 2)).astype(float)
+    for metric in ("euclidean", "manhattan", "l1", "l2", "cityblock", "chebyshev", "sqeuclidean"):
+        model = KMedoids(9, metric=metric, method="matrix_free", random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # boxes are no help to so few samples
+            model.fit(Z)
+        diss = pairwise_distances(Z, metric=metric)
+        assert model.inertia_ == pytest.approx(naive.loss(diss, model.medoid_indices_))
+        near = diss[:, model.medoid_indices_].min(axis=1)
+        served = diss[np.arange(700), model.medoid_indices_[model.labels_]]
+        np.testing.assert_allclose(served, near)
+        for slot in range(9):
+            others = diss[:, np.delete(model.medoid_indices_, slot)].min(axis=1)
+            losses = np.minimum(others[:, None], diss).sum(axis=0)
+            assert losses.min() >= model.inertia_ * (1 - 1e-9)
+
+
+def test_auto_goes_without_a_matrix_where_one_would_not_fit(monkeypatch):
+    Z = np.random.default_rng(0).random((3000, 2))
+    monkeypatch.setattr(validation, "_physical_memory", lambda: 10**7)
+    model = KMedoids(20, random_state=0).fit(Z)
+    again = KMedoids(20, random_state=0, method="matrix_free").fit(Z)
+    np.testing.assert_array_equal(model.labels_, again.labels_)
+    np.testing.assert_array_equal(model.labels_, model.predict(Z))
+    with pytest.raises(MemoryError):
+        KMedoids(20, random_state=0, n_perturbations=3).fit(Z)
+
+
+def test_it_is_told_where_boxes_do_not_help():
+    Z = np.random.default_rng(0).normal(size=(500, 20))
+    with pytest.warns(UserWarning, match="OneBatchKMedoids or CLARA"):
+        KMedoids(5, method="matrix_free", random_state=0).fit(Z)
+
+
+@pytest.mark.parametrize("options", [
+    {"metric": "cosine"}, {"metric": "precomputed"}, {"n_perturbations": 2},
+    {"metric": lambda a, b: 0.0}, {"metric": "minkowski", "metric_params": {"p": 3}},
+])  # fmt: skip
+def test_what_needs_a_matrix(options):
+    Z = cdist(X, X) + 1
+    with pytest.raises(ValueError, match="method='matrix_free'"):
+        KMedoids(3, method="matrix_free", **options).fit(Z)
+
+
+@pytest.mark.parametrize("init", ["first", "build", "lab", "k-medoids++", np.array([5, 3, 80])])
+def test_starts_without_a_matrix(init):
+    model = KMedoids(3, method="matrix_free", init=init, random_state=0, max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X)
+        fixed = clone(model).set_params(fixed_medoids=[3]).fit(X)
+    assert fixed.medoid_indices_[0] == 3
+    assert len(set(model.medoid_indices_)) == 3
+
+
+# By silhouettes
+
+
+@pytest.mark.parametrize("method", ["fastermsc", "fastmsc", "pammedsil", "pamsil"])
+def test_by_silhouette(method):
+    diss = cdist(X, X)
+    model = KMedoids(4, method=method, init="build").fit(X)
+    solved = getattr(cluster, method)(diss, 4, init="build")
+    assert model.silhouette_ == pytest.approx(solved.loss)
+    np.testing.assert_array_equal(model.medoid_indices_, solved.medoids)
+    assert model.inertia_ == pytest.approx(naive.loss(diss, model.medoid_indices_))
+    computed = clone(model).set_params(metric="precomputed").fit(diss)
+    assert computed.inertia_ == pytest.approx(model.inertia_)
+    several = KMedoids(4, method=method, random_state=0, n_init=4).fit(X)
+    one = KMedoids(4, method=method, random_state=0).fit(X)
+    assert several.silhouette_ >= one.silhouette_
+    assert several.set_params(method="auto").fit(X).silhouette_ is None
+
+
+@pytest.mark.parametrize("name", ["n_perturbations", "fixed_medoids", "max_time"])
+def test_silhouettes_have_fewer_options(name):
+    with pytest.raises(ValueError, match=name):
+        KMedoids(2, method="fastermsc", **{name: [1] if name == "fixed_medoids" else 1}).fit(X)
+
+
+def test_dynmsc_chooses_the_number(global_random_seed):
+    model = DynMSC(10, random_state=global_random_seed).fit(X)
+    assert model.n_clusters_ == 4 == len(model.medoid_indices_)
+    for label in range(4):
+        assert len(np.unique(TRUTH[model.labels_ == label])) == 1
+    np.testing.assert_array_equal(model.k_values_, np.arange(2, 11))
+    assert model.k_values_[model.silhouettes_.argmax()] == 4
+    diss = cdist(X, X)
+    assert model.inertia_ == pytest.approx(naive.loss(diss, model.medoid_indices_))
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+    assert model.transform(X).shape == (120, 4)
+
+
+@pytest.mark.parametrize("metric", ["precomputed", "euclidean"])
+def test_dynmsc_is_the_function(metric):
+    diss = cdist(X, X)
+    model = DynMSC(7, min_clusters=3, metric=metric, init="build")
+    model.fit(diss if metric == "precomputed" else X)
+    result = dynmsc(diss, 7, 3, init="build")
+    np.testing.assert_array_equal(model.medoid_indices_, result.medoids)
+    np.testing.assert_allclose(model.silhouettes_, result.losses)
+
+
+def test_dynmsc_refuses():
+    with pytest.raises(ValueError, match="min_clusters=8"):
+        DynMSC(7, min_clusters=8).fit(X)
+    with pytest.raises(ValueError, match="min_clusters=3"):
+        DynMSC(3, min_clusters=3).fit(X[:2])
+    with pytest.warns(UserWarning, match="max_clusters=7, but X has only 5"):
+        assert DynMSC(7, init="first").fit(X[:5]).k_values_.tolist() == [2, 3, 4, 5]
+    diss = cdist(X, X)
+    diss[3, 7] = diss[7, 3] = -1
+    with pytest.raises(ValueError, match=r"\bX\b"):
+        DynMSC(7, metric="precomputed").fit(diss)

@@ -8,6 +8,7 @@ import pytest
 from lowrank_la._support.cuda import Kernel
 from lowrank_la.cluster import _matrix_free_cpu, _matrix_free_cuda
 from lowrank_la.cluster._matrix_free import METRICS, _Search, matrix_free
+from lowrank_la.cluster._search import Run
 
 
 @pytest.fixture(autouse=True)
@@ -96,9 +97,7 @@ def test_state_without_ties():
 def test_whole_searches(n, k, fixed, metric):
     X, start, weights = problem(n, 2, k, np.float64)
     one, other = (
-        matrix_free(
-            X, start, weights, metric, rng=np.random.default_rng(0), device=device, fixed=fixed
-        )
+        matrix_free(X, start, weights, metric, np.random.default_rng(0), Run(100), device, fixed)
         for device in ("cpu", "cuda")
     )
     np.testing.assert_array_equal(other.medoids, one.medoids)

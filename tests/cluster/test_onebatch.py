@@ -52,7 +52,7 @@ def test_nearly_as_good_as_the_exact_search():
 def test_with_all_objects_in_the_batch_it_is_fasterpam(size, seed):
     n, k = size
     rng = np.random.default_rng(seed)
-    X, weights = rng.normal(size=(n, 3)), rng.integers(1, 4, n).astype(float)
+    X, weights = rng.choice(1000, (n, 1), replace=False) * 1.0, rng.integers(1, 4, n).astype(float)
     start = rng.choice(n, k, replace=False)
     run = Run(max_iter=100)
     found = onebatch.one_batch(Objects(X), start, weights, n, rng, run)

@@ -278,8 +278,10 @@ def test_estimators_refuse_nonsense(estimator, value):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 def test_estimators_refuse_counts_of_nothing(estimator):
     for name in estimator.get_params():
-        if name.startswith(("n_", "max_")):
-            for value in (0, -1, 1.5, "1"):
+        least = -1 if name == "n_perturbations" else 0
+        fraction = np.nan if name == "max_time" else 1.5
+        if name.startswith(("n_", "max_", "min_")):
+            for value in (least, -1, fraction, "1"):
                 refused(clone(estimator).set_params(**{name: value}).fit, X, name)
 
 
