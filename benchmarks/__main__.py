@@ -1,6 +1,7 @@
 """Measure a capability against other packages: ``python -m benchmarks <capability>``.
 
-One file of this directory is one capability: it declares ``PEERS`` (the
+One file of this directory is one capability (those that begin with ``_`` are
+parts of one): it declares ``PEERS`` (the
 packages that it is compared with) and ``SECTIONS`` (title to a function that
 takes a :class:`~benchmarks._harness.Bench` and yields
 :class:`~benchmarks._harness.Row` objects). ``_harness.py`` knows no capability.
@@ -22,15 +23,17 @@ judges no bar that was set for a larger one. It and ``--only`` write only what
         section, problem         str
         ours, peer               str: what was compared with what
         cpu_s, wall_s            seconds of ours: CPU time and wall time
-        peer_cpu_s, peer_wall_s  seconds of the peer; or the seconds allowed
-        peak_mb, peer_peak_mb    most memory taken during a call (the warm-up, which
-                                 compiles, included) beyond what was held before; or null
-        clock                    "cpu" or "wall": which of the two the ratio is of
+        peer_cpu_s, peer_wall_s  seconds of the peer; or the seconds allowed; or null
+        peak_mb, peer_peak_mb    most memory taken during a call (the first one, which
+                                 compiles, included) beyond what was held before; where
+                                 the ratio is of them, by a fresh process, beyond what
+                                 one holds that only imports; or the MB allowed; or null
+        clock                    what the ratio is of: "cpu", "wall" or "memory"
         measure                  str: what quality is ("loss", ...)
         quality, peer_quality    float or null
         note                     str
         valid                    whether the results passed the row's check; null where it has none
-        ratio                    the peer's seconds over ours
+        ratio                    the peer's seconds, or MB, over ours
         bar                      the ratio required, or null
         met                      whether ratio >= bar and valid is not false; null where the
                                  row only informs

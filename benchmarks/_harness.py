@@ -9,17 +9,17 @@ import dataclasses
 import datetime
 import gc
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from . import _machine
 
 _ROOT = Path(__file__).parents[1]
 _OUR_POOLS = ("NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")  # and those of peers
@@ -43,6 +43,10 @@ class Bench:
     def bar(self, ratio):
         """Return the ratio required at full size; small problems are not judged by it."""
         return None if self.quick else ratio
+
+    def judge(self, verdict):
+        """Return whether a result is good enough; nor are small problems judged by that."""
+        return None if self.quick else bool(verdict)
 
     def peer(self, name):
         """Return another package, or skip the section."""
@@ -85,7 +89,7 @@ class Row:
     ours: str
     peer: str
     cpu_s: float
-    peer_cpu_s: float
+    peer_cpu_s: float | None
     wall_s: float | None = None
     peer_wall_s: float | None = None
     peak_mb: float | None = None
@@ -108,15 +112,26 @@ class Row:
         )  # fmt: skip
 
     @classmethod
+    def memory(cls, problem, ours, peer, mine, other, **fields):
+        """Row of the most memory that two processes held; each is (CPU seconds, MB)."""
+        (cpu_s, peak), (peer_cpu_s, peer_peak) = mine, other
+        return cls(
+            problem, ours, peer, cpu_s, peer_cpu_s, peak_mb=peak, peer_peak_mb=peer_peak,
+            clock="memory", **fields,
+        )  # fmt: skip
+
+    @classmethod
     def allowance(cls, problem, ours, seconds, allowed, **fields):
         """Row of ours against a number of CPU seconds that it may take."""
         return cls(problem, ours, "allowed", seconds, allowed, bar=1.0, **fields)
 
     @property
     def ratio(self):
-        """The peer's time over ours."""
+        """The peer's time, or its memory, over ours."""
         if self.clock == "wall":
             return self.peer_wall_s / self.wall_s
+        if self.clock == "memory":
+            return self.peer_peak_mb / self.peak_mb if self.peak_mb > 0 else math.inf
         return self.peer_cpu_s / self.cpu_s if self.cpu_s > 0 else math.inf
 
     @property
@@ -146,17 +161,18 @@ def pin_threads(count, environment=os.environ):
     environment.update(dict.fromkeys(_BLAS_POOLS, "1"))
 
 
-def compare(calls, quick=False, once=False):
+def compare(calls, quick=False, rounds=None):
     """Time contestants in turns, round after round.
 
     Parameters
     ----------
     calls : dict of str to callable
-        The contestants. They are warmed up by one call each that does not count.
+        The contestants.
     quick : bool, default=False
-        Three rounds; otherwise as many as take a few seconds, 3 to 25.
-    once : bool, default=False
-        A single round without a warm-up, for contestants that take minutes.
+        Three rounds; otherwise as many as take a few seconds, 3 to 25. All are
+        warmed up before, by one call each that does not count.
+    rounds : int, optional
+        So many rounds, without a warm-up: for contestants that take long.
 
     Returns
     -------
@@ -164,10 +180,9 @@ def compare(calls, quick=False, once=False):
 
     """
     timings = {name: Timing() for name in calls}
-    rounds = 1
     gc.collect()
     gc.disable()
-    if not once:
+    if rounds is None:
         slowest = max(_measure(call, timings[name]).walls.pop() for name, call in calls.items())
         rounds = 3 if quick else min(25, max(3, math.ceil(2.0 / slowest)))
     for timing in timings.values():
@@ -241,6 +256,23 @@ def fresh(code, threads=1, cache=None):
     return float(cpu_s), json.loads(printed[-1]) if printed else None
 
 
+def fresh_peak(code):
+    """Run code in a fresh interpreter; return its CPU seconds and the most MB that it held."""
+    report = "from benchmarks._harness import print_peak; print_peak()"
+    return fresh(f"{code}\n{report}")
+
+
+def print_peak():
+    """Print the most memory that this process has held, in MB; null where Linux does not tell.
+
+    (What `resource.getrusage` says of a process counts in the one that started it.)
+    """
+    try:
+        print(_memory_mb("VmHWM"))
+    except OSError:
+        print("null")
+
+
 @contextlib.contextmanager
 def busy_cores():
     """Keep every core busy with another process."""
@@ -265,8 +297,8 @@ def run(capability, bench, only=""):
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "quick": bench.quick,
         "command": f"python -m benchmarks {name}" + " --quick" * bench.quick,
-        "machine": machine(),
-        "versions": versions(capability.PEERS),
+        "machine": _machine.describe(),
+        "versions": _machine.versions(capability.PEERS),
         "skipped": [],
         "rows": [],
     }
@@ -281,75 +313,13 @@ def run(capability, bench, only=""):
         except SkipSection as reason:
             report["skipped"].append(f"{section}: {reason}")
             print(f"  skipped: {reason}")
-    report["machine"]["load_after"] = _load()
+    report["machine"]["load_after"] = _machine.load()
     print_summary(report)
     return report
 
 
-def machine():
-    """Describe the machine that the figures hold for."""
-    import numpy  # noqa: F401  (loads the BLAS that is to be named)
-    import scipy.linalg  # noqa: F401
-    import threadpoolctl
-
-    blas = {
-        f"{pool['internal_api']} {pool.get('architecture', '?')} {pool['version']}"
-        for pool in threadpoolctl.threadpool_info()
-        if pool["user_api"] == "blas"
-    }
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-        "memory_gb": _memory_gb(),
-        "system": platform.platform(),
-        "blas": sorted(blas),
-        "threads": 1,
-        "load_before": _load(),
-    }
-
-
-def _cpu_model():
-    """Name, family and model: the name alone is often that of all of a maker's servers."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    info = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    widest = next((w for w in ("avx512f", "avx2", "avx") if w in info.get("flags", "").split()), "")
-    name = info.get("model name", platform.machine())
-    if "cpu family" in info:
-        name += f" (family {info['cpu family']}, model {info['model']}, {widest})"
-    return name
-
-
-def _memory_gb():
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, ValueError):
-        return None
-
-
-def _load():
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def versions(peers):
-    """Return the versions of everything that took part."""
-    import lowrank_la
-
-    found = {"python": platform.python_version(), "lowrank_la": lowrank_la.__version__}
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
-        found["commit"] = done.stdout.strip()
-    for package in ("numpy", "scipy", "numba", "scikit-learn", *peers):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
 _TITLES = ("problem", "ours", "s", "peer", "s", "quality", "peer's", "ratio", "bar")
-_WIDTHS = (-28, -25, 8, -29, 8, 9, 9, 7, -3)
+_WIDTHS = (-28, -28, 8, -29, 8, 9, 9, 7, -3)
 
 
 def _line(cells):
@@ -358,12 +328,13 @@ def _line(cells):
 
 
 def _cells(row):
-    wall = row.clock == "wall"
-    times = (row.wall_s, row.peer_wall_s) if wall else (row.cpu_s, row.peer_cpu_s)
+    field, unit = {"cpu": ("cpu_s", ""), "wall": ("wall_s", " wall"), "memory": ("peak_mb", " MB")}[
+        row.clock
+    ]
     bar = "" if row.bar is None else f"{row.bar:<3g}"
     return (
-        row.problem, row.ours + " wall" * wall, _short(times[0]),
-        row.peer + " wall" * wall, _short(times[1]),
+        row.problem, row.ours + unit, _short(getattr(row, field)),
+        row.peer + unit, _short(getattr(row, f"peer_{field}")),
         _short(row.quality, 7), _short(row.peer_quality, 7), _short(row.ratio, 3),
         bar + {None: "", True: " met", False: " MISSED"}[row.met],
     )  # fmt: skip
@@ -386,7 +357,7 @@ def _print_rows(rows):
 def _short(value, digits=3):
     if value is None:
         return ""
-    return f"{value:.{digits}g}" if value < 1e4 else f"{value:.0f}"
+    return f"{value:.{digits}g}" if value < min(10**digits, 1e4) else f"{value:.0f}"
 
 
 def print_head(report):

@@ -1,7 +1,6 @@
 """k-medoids: FasterPAM on matrices and from vectors, against kmedoids, onebatch, scikit-learn."""
 
 import functools
-import gzip
 import json
 import tempfile
 import time
@@ -10,7 +9,19 @@ import numpy as np
 
 from lowrank_la.cluster import fasterpam, pairwise_distances
 
+from . import _kmedoids_large, _kmedoids_optima, _kmedoids_variants
 from ._harness import Row, busy_cores, compare, fresh
+from ._kmedoids_problems import (
+    blobs16,
+    difference,
+    digits,
+    euclidean,
+    initial,
+    mnist,
+    same_loss,
+    true_loss,
+    unif10,
+)
 
 PEERS = ("kmedoids", "onebatch")
 
@@ -20,80 +31,16 @@ BARS = {
     (20000, 10): (8, 4), (20000, 100): (15, 4), (20000, 200): (15, 4),
     (10000, 100): (10, None), (5000, 100): (6, None), (2000, 100): (4, None),
 }  # fmt: skip
-SAME_LOSS = 1e-6  # relative
 SIMILAR_LOSS = 1e-3  # relative, where the peer's distances differ in the last digits
 DISTANCE_ERROR = 1e-6  # relative
 
 
-# --- problems
-
-
-def blobs16(n):
-    """Points around 50 centres in 16 dimensions."""
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(50, 16)) * 4
-    return (centres[rng.integers(50, size=n)] + rng.normal(size=(n, 16))).astype(np.float32)
-
-
-def unif10(n):
-    """Points that have no clusters."""
-    return np.random.default_rng(0).uniform(size=(n, 10)).astype(np.float32)
-
-
-def digits():
-    """Return scikit-learn's 1797 digits."""
-    from sklearn.datasets import load_digits
-
-    return load_digits().data.astype(np.float32)
-
-
-def mnist(bench, n):
-    """Return the first n images of MNIST's test set."""
-    with gzip.open(bench.file("images/mnist-t10k-images-idx3-ubyte.gz")) as file:
-        pixels = np.frombuffer(file.read(), np.uint8, offset=16)
-    return pixels.reshape(-1, 784)[:n].astype(np.float32) / np.float32(255)
-
-
-def euclidean(X, dtype=np.float32, block=1000):
-    """Return exactly symmetric distances, computed in float64, stored in `dtype`."""
-    X = X - X.mean(axis=0, dtype=np.float64)
-    squares = np.einsum("ij,ij->i", X, X)
-    D = np.empty((len(X), len(X)), dtype)
-    for i in range(0, len(X), block):
-        rows = slice(i, i + block)
-        for j in range(0, i + 1, block):
-            cols = slice(j, j + block)
-            tile = squares[rows, None] + squares[cols] - 2 * (X[rows] @ X[cols].T)
-            tile = np.sqrt(np.maximum(tile, 0))
-            if i == j:
-                tile = np.tril(tile, -1) + np.tril(tile, -1).T
-            D[rows, cols] = tile
-            D[cols, rows] = tile.T
-    return D
-
-
-def initial(n, k):
-    """Return the initial medoids that everyone gets."""
-    return np.random.default_rng(1).choice(n, k, replace=False)
+def few_rounds(n):
+    """How often to compare what n objects take: seconds from 10,000 on, and no warm-up then."""
+    return 3 if n >= 10_000 else None
 
 
 # --- a precomputed matrix
-
-
-def same_loss(ours, theirs):
-    """Whether two results have the same loss."""
-    return abs(ours.loss - theirs.loss) <= SAME_LOSS * abs(theirs.loss)
-
-
-def difference(ours, theirs):
-    """Whether two results are the same, and a sentence about it."""
-    same_medoids = np.array_equal(ours.medoids, theirs.medoids)
-    if same_medoids and ours.n_swap == theirs.n_swap and same_loss(ours, theirs):
-        return True, f"identical ({ours.n_swap} swaps)"
-    return False, (
-        f"DIFFERENT: {'the same' if same_medoids else 'other'} medoids, "
-        f"swaps {ours.n_swap} and {theirs.n_swap}, loss {ours.loss / theirs.loss - 1:+.1e}"
-    )
 
 
 def matrix_rows(bench, name, X, ks, dtype=np.float32):
@@ -109,6 +56,7 @@ def matrix_rows(bench, name, X, ks, dtype=np.float32):
                 RUST_T: lambda: rust(D.T, start.copy(), n_cpu=1),  # noqa: B023
             },
             bench.quick,
+            few_rounds(n),
         )
         bars = BARS.get((n, k), (None, None)) if name == "blobs16" and dtype == np.float32 else ()
         for peer, bar in zip((RUST, RUST_T), bars or (None, None), strict=True):
@@ -194,9 +142,9 @@ def vector_rows(bench, metric):
     theirs = {sk: lambda: rust(sklearn_distances(X, metric=metric), start.copy(), n_cpu=1)}
     if metric == "euclidean":
         theirs[sk_t] = lambda: rust(sklearn_distances(X, metric=metric).T, start.copy(), n_cpu=1)
-        timings = compare(mine | theirs, bench.quick)
+        timings = compare(mine | theirs, bench.quick, few_rounds(n))
     else:  # the peer takes minutes
-        timings = compare(mine, bench.quick) | compare(theirs, once=True)
+        timings = compare(mine, bench.quick, few_rounds(n)) | compare(theirs, rounds=1)
     for peer in theirs:
         loss, peer_loss = (float(timings[name].result.loss) for name in (ours, peer))
         yield Row.of(
@@ -226,9 +174,10 @@ def onebatch_rows(bench):
             peer: lambda: model.fit(X).medoid_indices_,
         },
         bench.quick,
+        few_rounds(n),
     )
     losses = [
-        true_loss(X, medoids, "cityblock")
+        true_loss(X, X[np.asarray(medoids)], "cityblock")
         for medoids in (timings[ours].result.medoids, timings[peer].result)
     ]
     gap = losses[1] / losses[0] - 1
@@ -237,13 +186,6 @@ def onebatch_rows(bench):
         quality=losses[0], peer_quality=losses[1],
         note=f"theirs {gap:+.1%}; {memory_note(timings, ours, peer)}",
     )  # fmt: skip
-
-
-def true_loss(X, medoids, metric):
-    """Return the loss over all points, in float64."""
-    from scipy.spatial.distance import cdist
-
-    return float(cdist(X, X[np.asarray(medoids)], metric).min(axis=1).sum())
 
 
 def distance_rows(bench):
@@ -259,7 +201,9 @@ def distance_rows(bench):
         mine = {ours: lambda: pairwise_distances(X, metric=metric)}  # noqa: B023
         theirs = {peer: lambda: sklearn_distances(X, metric=metric)}  # noqa: B023
         slow = metric == "cityblock" and not bench.quick
-        timings = compare(mine, bench.quick) | compare(theirs, bench.quick, once=slow)
+        timings = compare(mine, bench.quick) | compare(
+            theirs, bench.quick, 1 if slow else few_rounds(n)
+        )
         some = np.random.default_rng(0).choice(n, 300, replace=False)
         exact = cdist(X[some].astype(float), X.astype(float), metric)
         off = exact > 0
@@ -313,50 +257,6 @@ def first_use_rows(bench):
         )
 
 
-# --- proven optima
-
-
-def pmedian(bench, number):
-    """Return the distances, the number of medoids and the optimum of an OR-Library instance."""
-    from scipy.sparse.csgraph import shortest_path
-
-    words = bench.file(f"pmedian/pmed{number}.txt").read_text().split()
-    (n, _, k), edges = map(int, words[:3]), np.array(words[3:], int).reshape(-1, 3)
-    graph = np.zeros((n, n))
-    for a, b, length in edges:  # of repeated edges the last holds
-        graph[a - 1, b - 1] = graph[b - 1, a - 1] = length
-    optima = dict(line.split() for line in bench.file("pmedian/pmedopt.txt").open().readlines()[1:])
-    return shortest_path(graph, directed=False), k, float(optima[f"pmed{number}"])
-
-
-def optimum_rows(bench):
-    """Measure the gap to proven optima of the same starts; it tells about the method."""
-    rust = bench.peer("kmedoids").fasterpam
-    numbers = range(1, 4 if bench.quick else 11)
-    instances = [pmedian(bench, number) for number in numbers]
-    starts = [
-        [np.random.default_rng(seed).choice(len(D), k, replace=False) for seed in range(10)]
-        for D, k, _ in instances
-    ]
-
-    def losses(solve):
-        return np.array([
-            [solve(D, start.copy(), n_cpu=1).loss for start in tens]
-            for (D, _, _), tens in zip(instances, starts, strict=True)
-        ])  # fmt: skip
-
-    ours, peer = "fasterpam, 10 starts", "kmedoids.fasterpam, 10 starts"
-    timings = compare({ours: lambda: losses(fasterpam), peer: lambda: losses(rust)}, bench.quick)
-    optima = np.array([optimum for _, _, optimum in instances])[:, None]
-    gaps = [100 * (timings[name].result / optima - 1) for name in (ours, peer)]
-    for which, reduce in (("mean start", np.mean), ("best start", np.min)):
-        mine, theirs = (float(reduce(gap, axis=1).mean()) for gap in gaps)
-        yield Row.of(
-            f"pmed1-{numbers[-1]}, {which}", ours, peer, timings,
-            measure="mean gap to the optimum in %", quality=mine, peer_quality=theirs,
-        )  # fmt: skip
-
-
 SECTIONS = {
     "Precomputed matrix, one thread, same initial medoids: blobs16": blobs_rows,
     "Precomputed matrix, one thread, same initial medoids: mnist": mnist_rows,
@@ -368,5 +268,7 @@ SECTIONS = {
     "From vectors, against a sampled method (its own random start)": onebatch_rows,
     "Distances alone": distance_rows,
     "First use (CPU seconds, against what is allowed)": first_use_rows,
-    "OR-Library p-median, against proven optima": optimum_rows,
+    **_kmedoids_large.SECTIONS,
+    **_kmedoids_variants.SECTIONS,
+    **_kmedoids_optima.SECTIONS,
 }

@@ -53,8 +53,32 @@ def test_contestants_take_turns_after_a_warm_up(harness):
     assert calls == list("ab" * 4)
     assert [len(timings[name].cpus) for name in "ab"] == [3, 3]
     assert timings["b"].result == "b"
-    harness.compare(contestants, once=True)
-    assert calls[8:] == ["a", "b"]
+    harness.compare(contestants, rounds=2)
+    assert calls[8:] == list("abab")
+
+
+@pytest.mark.parametrize(("peak", "met"), [(50.0, True), (51.0, False), (0.0, True)])
+def test_a_bar_may_be_of_memory(harness, peak, met):
+    small = harness.Row.memory("p", "a", "b", (9.0, peak), (1.0, 100.0), bar=2.0)
+    assert small.met is met
+    assert small.as_dict("s")["peer_peak_mb"] == 100.0
+
+
+def test_small_problems_are_not_judged(harness, tmp_path):
+    quick, full = (harness.Bench(quick, tmp_path) for quick in (True, False))
+    assert (quick.bar(2.0), full.bar(2.0)) == (None, 2.0)
+    assert (quick.judge(False), full.judge(False), full.judge(True)) == (None, False, True)
+
+
+def test_a_child_tells_its_own_peak_of_memory(harness):
+    held = bytearray(300_000_000)  # which is not the child's
+    (_, base), (_, more) = (
+        harness.fresh_peak(f"b = bytearray({size})") for size in (1, 100_000_000)
+    )
+    if base is None:
+        pytest.skip("this system does not tell")
+    assert 90 < more - base < 110
+    assert base < len(held) / 1e6
 
 
 def test_a_child_has_the_threads_that_it_is_given(harness):
