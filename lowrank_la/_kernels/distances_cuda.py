@@ -40,7 +40,7 @@ def _tiles(X, Y, out):
             out[i, j] = total
 
 
-def with_metric(template, metric, signature, **options):
+def _with_metric(template, metric, signature, **options):
     """Kernel of a template that calls `accumulate`, with one metric compiled into it."""
     accumulate = device_function(distances.ACCUMULATE.get(metric, distances.squared))
     names = {**template.__globals__, "accumulate": accumulate}
@@ -50,7 +50,7 @@ def with_metric(template, metric, signature, **options):
 
 _SIGNATURE = "T[:, ::1], T[:, ::1], T[:, ::1]"
 KERNELS = {
-    metric: with_metric(_tiles, metric, _SIGNATURE, threads=TILE * TILE)
+    metric: _with_metric(_tiles, metric, _SIGNATURE, threads=TILE * TILE)
     for metric in (*distances.ACCUMULATE, "sqeuclidean")
 }
 
@@ -68,8 +68,8 @@ def _unit_rows(X):
     return (X / norms[:, None]).astype(X.dtype)
 
 
-def pairwise(X, Y, metric, n_threads):
-    """Distances between the rows of X and those of Y, or of X if Y is None; see `distances`."""
+def pairwise(X, Y, metric, n_threads, out=None):
+    """Distances between the rows of X and those of Y; see `distances`. New memory is taken."""
     X = to_device(X)
     Y = X if Y is None else to_device(Y)
     if metric == "euclidean":

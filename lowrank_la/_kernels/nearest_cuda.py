@@ -4,7 +4,7 @@ import numpy as np
 
 from .._support.cuda import THREADS, cuda, to_device, xp
 from . import distances
-from .distances_cuda import pairwise, with_metric
+from .distances_cuda import _with_metric, pairwise
 
 _BLOCK = 1 << 24  # distances to a block, where a matrix of them is made
 
@@ -29,13 +29,13 @@ def _nearest(X, Y, labels, out):
 
 _SIGNATURE = "T[:, ::1], T[:, ::1], int32[::1], float64[::1]"
 KERNELS = {
-    metric: with_metric(_nearest, metric, _SIGNATURE)
+    metric: _with_metric(_nearest, metric, _SIGNATURE)
     for metric in (*distances.ACCUMULATE, "sqeuclidean")
 }
 
 
-def nearest(X, Y, metric):
-    """Nearest row of Y for every row of X; see `nearest`. Labels and distances stay on the GPU."""
+def nearest(X, Y, metric, n_threads, known=None):
+    """Nearest row of Y for every row of X; see `nearest`. What is known is not looked at."""
     X, Y = to_device(X), to_device(Y)
     labels, out = xp.zeros(len(X), np.int32), xp.empty(len(X))
     if metric == "cosine":

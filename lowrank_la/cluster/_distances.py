@@ -131,7 +131,7 @@ def nearest_rows(X, Y, metric="euclidean", *, n_threads=None, device=None, known
     X, Y = X.astype(common, copy=False), Y.astype(common, copy=False)
     if device == "cuda":
         kernels = importlib.import_module("lowrank_la._kernels.nearest_cuda")
-        found = kernels.nearest(X, Y, name)
+        found = kernels.nearest(X, Y, name, 1)
         return found if is_device_array(X) else tuple(map(to_host, found))
     kernels = importlib.import_module("lowrank_la._kernels.nearest")
     return kernels.nearest(X, Y, name, thread_count(n_threads), known)

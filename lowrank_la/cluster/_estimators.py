@@ -1,6 +1,5 @@
 """k-medoids behind scikit-learn's estimator interface."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,7 +27,6 @@ from ._silhouette import pamsil
 from ._solve import Task, best_of_starts, deadline
 
 SILHOUETTES = {solve.__name__: solve for solve in (fastermsc, fastmsc, pammedsil, pamsil)}
-_SHARE = 0.5  # of all distances, from which on the matrix-free search is not worth while
 
 
 class KMedoids(MedoidsBase):
@@ -305,13 +303,6 @@ class KMedoids(MedoidsBase):
             result = matrix_free(X, start, weights, *args)
             if best is None or result.loss < best.loss:
                 best = result
-        if best.share > _SHARE:
-            warnings.warn(
-                f"{best.share:.0%} of all distances were computed: the boxes of X are too close "
-                "to each other for method='matrix_free' to save time; OneBatchKMedoids or CLARA "
-                "are faster on such data",
-                stacklevel=3,
-            )
         return best, run
 
 

@@ -10,6 +10,7 @@ of them could gain.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from ._solve import KMedoidsResult
 
 METRICS = ("euclidean", "sqeuclidean", "cityblock", "chebyshev")  # numbered as in the kernels
 _WIDTH, _GROUP = 64, 8  # points to a block, and to the smaller boxes within
+_SHARE, _MANY = 0.5, 2000  # of all distances, of how many points, is a reason to warn
 _STRETCH = 64  # blocks of candidates after which the clock is read
 _ROWS = 65536  # whose distances are added up at a time
 
@@ -105,8 +107,20 @@ def _eager_swaps(search, run):
         while position < search.n_blocks and in_vain < search.n and not run.late:
             position, in_vain, swaps = search.go_on(position, in_vain)
             n_swap += swaps
+            if not run.history and position <= _STRETCH:
+                _warn_of_useless_boxes(search)
         search.add_up()
         run.end_pass(search.unscaled(search.loss), n_swap, in_vain >= search.n)
+
+
+def _warn_of_useless_boxes(search):
+    if search.n >= _MANY and search.share() > _SHARE:
+        warnings.warn(
+            f"{search.share():.0%} of all distances are being computed: groups of rows of X are "
+            "too close to each other for method='matrix_free' to save time; OneBatchKMedoids or "
+            "CLARA are faster on such data",
+            stacklevel=2,
+        )
 
 
 class _Search:

@@ -296,7 +296,7 @@ def _next_improving(
 def _two_nearest(block, o, centres, metric, costs):
     """Slots of the nearest and second nearest medoid of an object, and the distances."""
     # (d, 64) (d, k) in; (k,) scratch
-    k, zero = np.uint64(len(costs)), costs[0] - costs[0]
+    k, zero = np.uint64(len(costs)), block[0, o] - block[0, o]
     for i in range(k):
         costs[i] = zero
     for f in range(len(block)):

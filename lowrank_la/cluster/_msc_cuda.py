@@ -20,7 +20,8 @@ __all__ = ["assign", "best_swaps", "eager_swaps", "removal_loss", "remove", "swa
 _STATE = "T[:, ::1], int64[::1], T[:, ::1], int32[:, ::1], float64[:, ::1]"
 
 
-def set_terms(o, served, slots, terms):
+@device_function
+def _set_terms(o, served, slots, terms):
     """Write down what the sweeps over the candidates need of an object."""
     near, second = np.float64(served[0, o]), np.float64(served[1, o])
     third, now = np.float64(served[2, o]), _ratio(near, second)
@@ -30,7 +31,8 @@ def set_terms(o, served, slots, terms):
     terms[o, 7] = np.float64(slots[0, o]) + PACK * np.float64(slots[1, o])
 
 
-def find_third(o, rows, medoids, served, slots):
+@device_function
+def _find_third(o, rows, medoids, served, slots):
     """Find the third nearest medoid besides the first two."""
     served[2, o] = np.inf
     first, second, third = slots[0, o], slots[1, o], -1
@@ -40,9 +42,6 @@ def find_third(o, rows, medoids, served, slots):
         if cost < least and slot != first and slot != second:
             least, third = cost, slot
     served[2, o], slots[2, o] = least, third
-
-
-_set_terms, _find_third = device_function(set_terms), device_function(find_third)
 
 
 @cuda_kernel(_STATE)

@@ -11,7 +11,7 @@ def test_twins_agree(metric, dtype):
     rng = np.random.default_rng(0)
     X, Y = (rng.normal(size=(n, 6)).astype(dtype) for n in (23, 5))
     X[3], X[5], Y[4] = Y[2], 0, Y[0]
-    labels, found = map(to_host, nearest_cuda.nearest(X, Y, metric))
+    labels, found = map(to_host, nearest_cuda.nearest(X, Y, metric, 1))
     expected = nearest.nearest(X, Y, metric, 1)
     assert (labels.dtype, found.dtype) == (np.int32, np.float64)
     np.testing.assert_array_equal(labels, expected[0])

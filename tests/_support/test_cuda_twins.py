@@ -15,7 +15,8 @@ def module_of(path):
 
 
 def twin_of(path):
-    return path.with_name("_cpu.py" if path.name == "_cuda.py" else path.name.replace("_cuda", ""))
+    twin = path.with_name(path.name.replace("_cuda", "_cpu"))
+    return twin if twin.exists() else path.with_name(path.name.replace("_cuda", ""))
 
 
 def own_functions(module):
