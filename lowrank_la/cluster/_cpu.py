@@ -92,10 +92,16 @@ def assign(rows, at, medoids, near, second, nearest, runner_up, table, n_threads
     run_blocks(_assign, len(near), _OBJECTS, args, n_threads)
 
 
-@kernel
 def add_up(near, second, nearest, weights, removal):
     """Return the loss; fill in what the removal of each medoid would add, if not infinite."""
-    # (n,) (n,) (n,) (n,) in; (k,) in and out
+    extra = weights * (second.astype(np.float64) - near)
+    removal[:] = np.where(removal == np.inf, np.inf, np.bincount(nearest, extra, len(removal)))
+    return float((weights * near).sum())  # not by BLAS, whose threads go on spinning
+
+
+@kernel
+def _add_up(near, second, nearest, weights, removal):
+    # (n,) (n,) (n,) (n,) in; (k,) in and out. The same, where calls would cost too much.
     loss = 0.0
     for slot in range(len(removal)):
         removal[slot] = removal[slot] if removal[slot] == np.inf else 0.0
@@ -418,7 +424,7 @@ def _perturb(
                     ids[row], slot, rows[row],
                     near, second, nearest, runner_up, weights, removal, table,
                 )  # fmt: skip
-        in_vain, n_pass, now = 0, 0, add_up(near, second, nearest, weights, removal)
+        in_vain, n_pass, now = 0, 0, _add_up(near, second, nearest, weights, removal)
         while in_vain < n and n_pass < max_iter:
             lo, n_pass = 0, n_pass + 1
             while lo < n and in_vain < n:
@@ -427,14 +433,14 @@ def _perturb(
                     near, second, nearest, runner_up, weights, removal, table, board, changes,
                 )  # fmt: skip
                 n_swap += swaps
-            now = add_up(near, second, nearest, weights, removal)
+            now = _add_up(near, second, nearest, weights, removal)
         if now <= loss:  # as good is good enough: it leads off plateaus
             loss, converged = now, in_vain >= n
         else:
             for slot in range(len(best)):
                 medoids[slot] = best[slot]
             _assign(0, n, 0, rows, best, medoids, near, second, nearest, runner_up, table)
-            add_up(near, second, nearest, weights, removal)
+            _add_up(near, second, nearest, weights, removal)
         losses[p] = loss
     return n_swap, converged
 
