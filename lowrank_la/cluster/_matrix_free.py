@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._support.cuda import twin
+from ._objects import distinct_rows
 from ._solve import KMedoidsResult
 
 METRICS = ("euclidean", "sqeuclidean", "cityblock", "chebyshev")  # numbered as in the kernels
@@ -133,8 +134,9 @@ class _Search:
             weights,
         )
         self.exponent, self.weight_exponent = _exponent(X), _exponent(weights)
-        order, point = distinct(X)
-        self.rows = _representatives(order, point, weights)
+        order = np.argsort(weights <= 0, kind="stable")  # rows that may be medoids stand for others
+        first, point = distinct_rows(X[order])
+        self.rows = order[first]
         points = np.ldexp(X[self.rows], -self.exponent)
         self.given, self.k, self.n = medoids, len(medoids), len(points)
         ranked = spatial_order(points)
@@ -222,34 +224,6 @@ class _Search:
 def _exponent(array):
     """Power of two to divide by, so that squares and sums neither overflow nor vanish."""
     return np.clip(np.frexp(np.abs(array).max())[1], -1000, 1000)
-
-
-def distinct(X):
-    """Find equal rows.
-
-    Returns
-    -------
-    order : ndarray of shape (n,)
-        Rows with equal ones side by side, in their order in X.
-    point : ndarray of shape (n,), int64
-        Number of the distinct point in each entry of `order`.
-    """
-    order = np.lexsort(X.T)
-    starts = np.zeros(len(X), bool)
-    for column in X.T:
-        ranked = column[order]
-        starts[1:] |= ranked[1:] != ranked[:-1]  # zeros of both signs are equal
-    return order, np.cumsum(starts)
-
-
-def _representatives(order, point, weights):
-    """First row of each point, of those with a weight if there are any."""
-    rows = np.empty(point[-1] + 1, np.int64)
-    rows[point[::-1]] = order[::-1]  # the last one written stays
-    weighty = weights[order] > 0
-    order, point = order[weighty], point[weighty]
-    rows[point[::-1]] = order[::-1]
-    return rows
 
 
 def spatial_order(points):

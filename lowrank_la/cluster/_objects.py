@@ -92,8 +92,7 @@ class Objects:
         if self.metric == "precomputed" or type(self.X) is not np.ndarray:
             return rows, weights[rows]
         first, kind = distinct_rows(self.X[rows])
-        order = np.argsort(first)
-        return rows[first[order]], np.bincount(kind, weights[rows])[order]
+        return rows[first], np.bincount(kind, weights[rows])
 
     def serve(self, medoids, known=None):
         """Nearest medoid of every object and the distance; medoids serve themselves."""
@@ -125,7 +124,15 @@ class Objects:
 
 
 def distinct_rows(X):
-    """Find equal rows of a real array: the first of each kind, and the kind of each row."""
+    """Find equal rows of a real array.
+
+    Returns
+    -------
+    first : ndarray of shape (m,)
+        The first row of each kind, rising.
+    kind : ndarray of shape (n,)
+        Which kind each row is of.
+    """
     X = np.ascontiguousarray(X) + 0.0  # zeros of both signs are equal
     bits = X.view(np.dtype(f"u{X.itemsize}"))
     mix = np.random.default_rng(0).integers(1, 2**63, X.shape[1], dtype=np.uint64)
@@ -137,4 +144,5 @@ def distinct_rows(X):
     _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
     if not all(np.array_equal(column, column[first][kind]) for column in X.T):
         _, first, kind = np.unique(X, axis=0, return_index=True, return_inverse=True)
-    return first, kind
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[kind]
