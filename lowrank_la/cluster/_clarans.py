@@ -57,14 +57,13 @@ def _local_search(objects, start, weights, max_neighbors, rng, run, n_fixed, n_t
         kernels, objects.costs(start), np.arange(len(start)), kernels.to_device(weights),
         n_threads, start, n_fixed,
     )  # fmt: skip
-    eligible = np.flatnonzero(weights > 0)
-    step = max(4, _BLOCK // len(objects))
+    # One order for all rounds: nobody is tried twice in vain.
+    order, step = rng.permutation(np.flatnonzero(weights > 0)), max(4, _BLOCK // len(objects))
 
     def blocks():
-        order = rng.permutation(eligible)  # nobody is drawn twice in a round
         for ids in (order[lo : lo + step] for lo in range(0, len(order), step)):
             yield objects.costs(ids), kernels.to_device(ids)
 
-    enough = min(max_neighbors, len(eligible))
+    enough = min(max_neighbors, len(order))
     eager_in_blocks(search, blocks, enough, run, objects.require_finite)
     return kernels.to_host(search.medoids)

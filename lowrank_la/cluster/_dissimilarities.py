@@ -25,6 +25,8 @@ class Dissimilarities:
         "cpu" or "cuda".
     kernels : module
         `_cpu` or `_cuda`.
+    matrix : module
+        `_matrix_cpu` or `_matrix_cuda`.
     n_threads : int
     name : str
         What the caller calls the matrix.
@@ -36,6 +38,7 @@ class Dissimilarities:
         check_threads("n_cpu", n_cpu)
         self.device = resolve_device(device, diss)
         self.kernels = twin(__package__, self.device)
+        self.matrix = twin(__package__, self.device, "_matrix")
         self.name, self.stays = name, is_device_array(diss)
         given = check_dissimilarities(diss)
         small = len(given) < _PARALLEL_FROM and n_cpu < 1
@@ -43,7 +46,7 @@ class Dissimilarities:
         if given.flags.c_contiguous:
             self.rows = self.diss = self.kernels.to_device(given)
             tolerance = _SYMMETRY_TOLERANCE[given.dtype.char]
-            if symmetric or self.kernels.is_symmetric(self.diss, tolerance):
+            if symmetric or self.matrix.is_symmetric(self.diss, tolerance):
                 return
         self.transpose(given)
 

@@ -112,7 +112,7 @@ def _one_by_one(costs, k, weights, choose, rng, fixed):
 
 def _best_of_all(costs, near, weights, left, rng):
     """Object that lowers the loss most (BUILD): O(n²)."""
-    losses = costs.kernels.loss_with(costs.rows, near, weights, costs.n_threads)
+    losses = costs.matrix.loss_with(costs.rows, near, weights, costs.n_threads)
     costs.require_finite(float(abs(losses).max()))
     losses[~left] = np.inf
     return int(losses.argmin())

@@ -71,9 +71,7 @@ class Search:
 
     def _best_single(self, rows, ids, in_vain):
         xp, n = self.kernels.xp, len(rows)
-        near = xp.full(len(self.near), np.inf, rows.dtype)
-        losses = self.kernels.loss_with(rows, near, self.weights, self.n_threads)
-        losses = xp.where(ids >= 0, losses, np.inf)
+        losses = xp.where(ids >= 0, (self.weights * rows).sum(axis=1), np.inf)
         row = int(losses.argmin())
         if not np.isfinite(float(losses[row])):
             self.loss = np.nan
@@ -193,28 +191,29 @@ def eager_in_blocks(search, blocks, enough, run, require_finite):
         run.end_pass(search.loss, swaps, in_vain >= enough)
 
 
-def eager(search, rows, ids, run, require_finite):
+def eager(search, costs, ids, run):
     """Swap as soon as a swap improves, until a whole round has found none (FasterPAM)."""
-    eager_in_blocks(search, lambda: [(rows, ids)], len(rows), run, require_finite)
+    eager_in_blocks(search, lambda: [(costs.rows, ids)], len(costs), run, costs.require_finite)
 
 
-def steepest(search, rows, ids, run, require_finite):
+def steepest(search, costs, ids, run):
     """Make the best of all swaps in each pass, as PAM does (FastPAM1)."""
     while not run.over:
-        deltas, candidates = search.best_swaps(rows, ids)
+        deltas, candidates = search.best_swaps(costs.rows, ids)
         slot = int(deltas.argmin())
-        require_finite(min(float(deltas[slot]), 0.0))  # infinite where all medoids are fixed
+        costs.require_finite(min(float(deltas[slot]), 0.0))  # infinite where all medoids are fixed
         improves = search.gains(deltas[slot], slot)
         if improves:
-            search.swap(candidates[slot], slot, rows, ids)
+            search.swap(candidates[slot], slot, costs.rows, ids)
         run.end_pass(search.loss, int(improves), not improves)
 
 
-def best_of_each(search, rows, ids, run, require_finite):
+def best_of_each(search, costs, ids, run):
     """Make the best swap of each medoid in a pass, as far as it still improves (FastPAM2)."""
+    rows = costs.rows
     while not run.over:
         deltas, candidates = search.best_swaps(rows, ids)
-        require_finite(min(float(deltas.min()), 0.0))
+        costs.require_finite(min(float(deltas.min()), 0.0))
         swaps = 0
         for slot in deltas.argsort(kind="stable"):
             one = slice(candidates[slot], candidates[slot] + 1)
@@ -225,15 +224,15 @@ def best_of_each(search, rows, ids, run, require_finite):
         run.end_pass(search.loss, swaps, not swaps)
 
 
-def alternating(search, rows, ids, run, require_finite):
+def alternating(search, costs, ids, run):
     """Make the best object of each cluster its medoid, then assign objects anew."""
-    to_host, k = search.kernels.to_host, len(search.medoids)
+    to_host, k, rows = search.kernels.to_host, len(search.medoids), costs.rows
     # Not all costs will be looked at.
-    require_finite(float(abs(rows.sum(axis=1, dtype=np.float64)).max()))
+    costs.require_finite(float(abs(rows.sum(axis=1, dtype=np.float64)).max()))
     while not run.over:
         args = search.nearest, k, search.weights, search.n_threads
-        losses = to_host(search.kernels.cluster_losses(rows, *args))
-        require_finite(losses.sum())
+        losses = to_host(costs.matrix.cluster_losses(rows, *args))
+        costs.require_finite(losses.sum())
         labels, medoids = to_host(search.nearest), to_host(search.medoids)
         losses = np.where(to_host(ids) >= 0, losses, np.inf)
         order = np.lexsort((losses, labels))
@@ -256,7 +255,7 @@ DESCENTS = {
 }
 
 
-def perturb(search, rows, ids, n_perturbations, rng, run, require_finite):
+def perturb(search, costs, ids, n_perturbations, rng, run):
     """Put random objects in the place of random medoids, and swap eagerly from there.
 
     Iterated local search; what is worse than before is forgotten.
@@ -269,10 +268,10 @@ def perturb(search, rows, ids, n_perturbations, rng, run, require_finite):
         return
     slots = free[rng.integers(len(free), size=(n_perturbations, at_once))]
     draws = eligible[rng.integers(len(eligible), size=(n_perturbations, at_once))]
-    few = max(1, _LOOK_UP // rows.size)
+    few = max(1, _LOOK_UP // costs.rows.size)
     for some in (slice(lo, lo + few) for lo in range(0, n_perturbations, few)):
         if run.called_off or run.late:
             return
-        losses, n_swap, converged = search.perturb(slots[some], draws[some], run, rows, ids)
-        require_finite(search.loss)
+        losses, n_swap, converged = search.perturb(slots[some], draws[some], run, costs.rows, ids)
+        costs.require_finite(search.loss)
         run.end_perturbations(losses, n_swap, converged)

@@ -100,9 +100,9 @@ def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None
         return _single_medoid(task, medoids, run)
     n_fixed = len(task.fixed)
     search = Search(costs.kernels, costs.rows, medoids, weights, costs.n_threads, n_fixed=n_fixed)
-    candidates = costs.rows, xp.where(weights > 0, xp.arange(len(costs)), -1)
-    DESCENTS[method](search, *candidates, run, costs.require_finite)
-    perturb(search, *candidates, n_perturbations, rng, run, costs.require_finite)
+    ids = xp.where(weights > 0, xp.arange(len(costs)), -1)
+    DESCENTS[method](search, costs, ids, run)
+    perturb(search, costs, ids, n_perturbations, rng, run)
     served = costs.served(search.medoids, search.nearest)
     if not costs.confirm(search.near, served, weights):
         return optimise(task, medoids, run.anew(), method, n_perturbations, rng)

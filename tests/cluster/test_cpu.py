@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
-from lowrank_la.cluster import _cpu
+from lowrank_la.cluster import _cpu, _matrix_cpu
 from tests.cluster.state import State
 from tests.strategies import dissimilarities, starts, weighted_starts
 
@@ -41,16 +41,16 @@ def test_swaps_keep_the_state_across_lanes_and_tiles(k, dtype, global_random_see
 def test_loss_with_one_more_medoid(problem):
     diss, medoids, weights = problem
     near = diss[:, medoids].min(axis=1)
-    found = _cpu.loss_with(np.ascontiguousarray(diss.T), near, weights, 1)
+    found = _matrix_cpu.loss_with(np.ascontiguousarray(diss.T), near, weights, 1)
     expected = [np.dot(weights, np.minimum(near, diss[:, j])) for j in range(len(diss))]
     np.testing.assert_array_equal(found, expected)
 
 
 @given(dissimilarities(min_n=2))
 def test_symmetric_matrices_are_seen(diss):
-    assert _cpu.is_symmetric(np.ascontiguousarray(diss + diss.T), 0.0)
+    assert _matrix_cpu.is_symmetric(np.ascontiguousarray(diss + diss.T), 0.0)
 
 
 def test_asymmetric_matrices_are_seen(global_random_seed):
     diss = np.random.default_rng(global_random_seed).random((50, 50))
-    assert not _cpu.is_symmetric(diss, 1e-5)
+    assert not _matrix_cpu.is_symmetric(diss, 1e-5)

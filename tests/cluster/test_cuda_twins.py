@@ -10,6 +10,8 @@ from lowrank_la.cluster import (
     KMedoids,
     _cpu,
     _cuda,
+    _matrix_cpu,
+    _matrix_cuda,
     alternating,
     fasterpam,
     fastpam1,
@@ -94,8 +96,8 @@ def test_state_after_each_swap():
 def test_loss_with(dtype):
     rows, medoids, weights = problem(30, 3, dtype)
     near = rows[medoids].min(axis=0)
-    found = _cuda.to_host(_cuda.loss_with(*map(_cuda.to_device, (rows, near, weights)), 1))
-    np.testing.assert_allclose(found, _cpu.loss_with(rows, near, weights, 1), rtol=1e-8)
+    found = _cuda.to_host(_matrix_cuda.loss_with(*map(_cuda.to_device, (rows, near, weights)), 1))
+    np.testing.assert_allclose(found, _matrix_cpu.loss_with(rows, near, weights, 1), rtol=1e-8)
 
 
 @pytest.mark.filterwarnings("ignore:.*invalid value:RuntimeWarning")  # the simulator's NumPy
@@ -111,8 +113,8 @@ def test_what_is_not_finite_is_found(value):
 def test_is_symmetric():
     rows, _, _ = problem(12, 3, np.float64)
     symmetric = _cuda.to_device(rows + rows.T)
-    assert _cuda.is_symmetric(symmetric, 1e-10)
-    assert not _cuda.is_symmetric(_cuda.to_device(rows), 1e-10)
+    assert _matrix_cuda.is_symmetric(symmetric, 1e-10)
+    assert not _matrix_cuda.is_symmetric(_cuda.to_device(rows), 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -174,8 +176,8 @@ def test_best_swaps_show_what_is_not_finite():
 def test_cluster_losses(dtype, launches):
     rows, medoids, weights = problem(20, 4, dtype)
     labels = State(_cpu, rows, medoids, weights).nearest
-    found = _cuda.cluster_losses(*map(_cuda.to_device, (rows, labels)), 4, weights, 1)
-    expected = _cpu.cluster_losses(rows, labels, 4, weights, 1)
+    found = _matrix_cuda.cluster_losses(*map(_cuda.to_device, (rows, labels)), 4, weights, 1)
+    expected = _matrix_cpu.cluster_losses(rows, labels, 4, weights, 1)
     np.testing.assert_allclose(_cuda.to_host(found), expected, rtol=1e-8)
     assert "_cluster_losses" in launches
 
