@@ -11,7 +11,9 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import all_estimators
 
-from .cluster import KMedoids
+from .cluster import DynMSC, KMedoids, OneBatchKMedoids
+
+_TILE = 4  # pixels on a side
 
 
 def _edit_distance(a, b):
@@ -25,7 +27,7 @@ def _edit_distance(a, b):
 
 
 def _timed_fit(model, X):
-    clone(model).fit(X[: 2 * model.n_clusters])  # compiles what is not in the cache yet
+    clone(model).fit(X[:200])  # compiles what is not in the cache yet
     start = time.perf_counter()
     model.fit(X)
     return time.perf_counter() - start
@@ -47,13 +49,12 @@ def kmedoids_digits(figure):
 
 
 def kmedoids_photo(figure):
-    """Choose the colours of a photo among its own pixels; fit a sample, predict all."""
+    """Choose the colours of a photo among all of its pixels, without a matrix of distances."""
     photo = load_sample_images().images[1].astype(np.float32) / 255
     pixels = photo.reshape(-1, 3)
-    sample = np.random.default_rng(0).choice(len(pixels), 5000, replace=False)
-    model = KMedoids(16, random_state=0)
-    seconds = _timed_fit(model, pixels[sample])
-    painted = model.cluster_centers_[model.predict(pixels)].reshape(photo.shape)
+    model = KMedoids(16, method="matrix_free", random_state=0)
+    seconds = _timed_fit(model, pixels)
+    painted = model.cluster_centers_[model.labels_].reshape(photo.shape)
     axes = figure.subplots(1, 2)
     titles = f"{len(np.unique(pixels, axis=0)):,} colours", "16 of them"
     for axis, image, title in zip(axes, (photo, painted), titles, strict=True):
@@ -61,7 +62,50 @@ def kmedoids_photo(figure):
         axis.set_title(title)
         axis.set_axis_off()
     error = np.sqrt(np.mean((painted - photo) ** 2))
-    return "pixels of a photo, Euclidean", model, seconds, f"rms error {error:.3f} of 1"
+    return "pixels of a photo, no matrix", model, seconds, f"rms error {error:.3f} of 1"
+
+
+def kmedoids_tiles(figure):
+    """Rebuild a photo from 100 of its tiles, chosen in view of one batch of them."""
+    photo = load_sample_images().images[0].astype(np.float32) / 255
+    rows, columns = (length // _TILE for length in photo.shape[:2])
+    photo = photo[: rows * _TILE, : columns * _TILE]
+    tiles = photo.reshape(rows, _TILE, columns, _TILE, 3).swapaxes(1, 2)
+    model = OneBatchKMedoids(100, random_state=0)
+    seconds = _timed_fit(model, tiles.reshape(rows * columns, -1))
+    rebuilt = model.cluster_centers_[model.labels_].reshape(tiles.shape)
+    rebuilt = rebuilt.swapaxes(1, 2).reshape(photo.shape)
+    axes = figure.subplots(1, 2)
+    titles = f"{rows * columns:,} tiles of {_TILE} x {_TILE} pixels", "rebuilt from 100 of them"
+    for axis, image, title in zip(axes, (photo, rebuilt), titles, strict=True):
+        axis.imshow(image)
+        axis.set_title(title)
+        axis.set_axis_off()
+    error = np.sqrt(np.mean((rebuilt - photo) ** 2))
+    return "tiles of a photo, one batch", model, seconds, f"rms error {error:.3f} of 1"
+
+
+def kmedoids_number(figure):
+    """Let the silhouette choose the number of clusters."""
+    digits = load_digits()
+    model = DynMSC(20, metric="cityblock", random_state=0)
+    seconds = _timed_fit(model, digits.data.astype(np.float32))
+    figure.set_size_inches(10, 4)
+    curve, images = figure.subfigures(1, 2)
+    axis, best = curve.subplots(), model.silhouettes_.max()
+    axis.axvline(model.n_clusters_, color="0.85", zorder=0)
+    axis.plot(model.k_values_, model.silhouettes_, "o-", markersize=4)
+    axis.plot(model.n_clusters_, best, "o", color="C3", label=f"{model.n_clusters_} medoids")
+    axis.set(xlabel="medoids", ylabel="average medoid silhouette", xticks=range(2, 21, 2))
+    axis.legend(loc="lower right")
+    axis.spines[["top", "right"]].set_visible(False)
+    order = np.argsort(digits.target[model.medoid_indices_])
+    axes = images.subplots(-(-model.n_clusters_ // 5), 5, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, i in zip(axes.flat, model.medoid_indices_[order], strict=False):
+        axis.imshow(digits.images[i], cmap="gray_r")
+    return "digits, how many clusters?", model, seconds, f"silhouette {best:.2f}"
 
 
 def kmedoids_strings(figure):
@@ -81,7 +125,7 @@ def kmedoids_strings(figure):
     return "names, edit distance", model, seconds, f"largest cluster {sizes.max()}"
 
 
-TOUR = [kmedoids_digits, kmedoids_photo, kmedoids_strings]
+TOUR = [kmedoids_digits, kmedoids_number, kmedoids_photo, kmedoids_tiles, kmedoids_strings]
 
 
 def main(arguments=None):
@@ -104,7 +148,7 @@ def main(arguments=None):
         figure = Figure(figsize=(10, 5), layout="constrained", dpi=120)
         what, model, seconds, quality = stop(figure)
         print(
-            f"{what:<30}{len(model.labels_):>8,}{model.n_clusters:>4}{model.inertia_:>12,.1f}"
+            f"{what:<30}{len(model.labels_):>8,}{len(model.medoid_indices_):>4}{model.inertia_:>12,.1f}"
             f"{model.n_iter_:>8}{seconds:>9.2f}  {quality}"
         )
         figure.savefig(out / f"{stop.__name__}.png")
