@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la._support.random import as_generator
-from lowrank_la.cluster import fasterpam, pairwise_distances
+from lowrank_la.cluster import CLARA, fasterpam, pairwise_distances
 from lowrank_la.cluster._clara import clara
 from tests.strategies import dissimilarities, integers
 
@@ -191,3 +194,56 @@ def test_it_is_close_to_fasterpam_on_all():
     best = fasterpam(pairwise_distances(X), 8, random_state=0, n_init=3).loss
     losses = [clara(X, 8, rng=seeded(seed)).loss for seed in range(5)]
     assert np.mean(losses) < 1.1 * best
+
+
+# The estimator
+
+
+def test_estimator_is_the_function():
+    X = np.random.default_rng(0).normal(size=(2000, 3))
+    model = CLARA(6, random_state=3, n_sampling=4, sampling_size=100).fit(X)
+    result = clara(X, 6, n_sampling=4, sampling_size=100, max_iter=300, rng=as_generator(3))
+    np.testing.assert_array_equal(model.medoid_indices_, result.medoids)
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    assert model.inertia_ == pytest.approx(cdist(X, model.cluster_centers_).min(axis=1).sum())
+    assert model.n_iter_ == 4 == len(model.history_)
+    assert model.converged_
+
+
+def test_estimator_by_an_executor():
+    X = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
+    model = CLARA(6, random_state=0)
+    alone = clone(model).fit(X)
+    with ThreadPoolExecutor(2) as executor:
+        shared = clone(model).fit(X, executor=executor)
+    np.testing.assert_array_equal(alone.medoid_indices_, shared.medoid_indices_)
+    assert alone.inertia_ == shared.inertia_
+
+
+def test_estimator_by_a_cluster():
+    distributed = pytest.importorskip("distributed")
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    model = CLARA(4, random_state=0)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        shared = clone(model).fit(X, executor=client.get_executor())
+    np.testing.assert_array_equal(shared.labels_, model.fit(X).labels_)
+
+
+def test_estimator_warns_if_passes_were_too_few():
+    X = np.random.default_rng(0).normal(size=(3000, 3))
+    with pytest.warns(ConvergenceWarning, match="CLARA"):
+        CLARA(30, max_iter=1, random_state=0).fit(X)
+
+
+def test_estimator_takes_initial_medoids():
+    X = np.random.default_rng(0).normal(size=(3000, 3))
+    start = np.arange(5) * 100
+    model = CLARA(5, init=start, random_state=0).fit(X)
+    assert model.inertia_ < cdist(X, X[start]).min(axis=1).sum()
+    with pytest.raises(ValueError, match="init has 5 medoids, but 4"):
+        CLARA(4, init=start).fit(X)
