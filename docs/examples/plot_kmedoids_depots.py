@@ -35,7 +35,7 @@ print(f"{model.inertia_ / len(customers):.2f} km to the nearest depot")
 # %%
 # The same number of depots, all of them free, by three methods. ``OneBatchKMedoids`` takes every
 # customer into account as a site, but judges them by a random batch; ``CLARA`` looks for sites in
-# samples. A larger batch or sample is better and slower.
+# samples, of which its default is small. A larger batch or sample is better and slower.
 contestants = {
     "KMedoids, matrix-free": [KMedoids(40, method="matrix_free")],
     "OneBatchKMedoids": [OneBatchKMedoids(40, batch_size=m) for m in (400, 800, 1600)],
