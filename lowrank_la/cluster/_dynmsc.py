@@ -126,7 +126,7 @@ def dynmsc(
     --------
     >>> import numpy as np
     >>> from lowrank_la.cluster import dynmsc
-    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> x = np.append(np.linspace(0, 1, 10), np.linspace(10, 11, 10))
     >>> result = dynmsc(abs(x[:, None] - x), 4, random_state=0)
     >>> result.bestk, result.rangek.tolist()
     (2, [2, 3, 4])

@@ -92,7 +92,7 @@ class DynMSC(MedoidsBase):
     --------
     >>> import numpy as np
     >>> from lowrank_la.cluster import DynMSC
-    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.append(np.linspace(0, 1, 10), np.linspace(10, 11, 10))[:, None]
     >>> model = DynMSC(4, random_state=0).fit(X)
     >>> model.n_clusters_, model.k_values_.tolist()
     (2, [2, 3, 4])

@@ -469,7 +469,7 @@ def alternating(
     >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
     >>> result = alternating(abs(x[:, None] - x), [0, 1])
     >>> result.medoids.tolist(), result.loss, result.n_swap
-    ([0, 4], 5.0, 1)
+    ([1, 4], 4.0, 3)
     """
     return _solve(
         "alternate", diss, medoids, max_iter, init, random_state, n_cpu,

@@ -74,7 +74,7 @@ def test_specialisations_do_not_mix():
 @compiled
 def test_the_salt_covers_every_file_of_kernels():
     """What is compiled outside the hashed files would go stale unseen."""
-    hashed = [*PACKAGE.glob("_kernels/*.py"), *PACKAGE.glob("*/_cpu.py")]
+    hashed = [*PACKAGE.glob("_kernels/*.py"), *PACKAGE.glob("*/*_cpu.py")]
     for module in modules():
         for name, value in vars(module).items():
             if isinstance(value, numba.core.registry.CPUDispatcher):
