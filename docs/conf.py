@@ -1,6 +1,5 @@
 """Configuration of the documentation: what is written by hand, and what is drawn from the code."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -83,11 +82,6 @@ def _skip_member(app, what, name, member, skip, options):
     return skip or name.startswith("set_") and name.endswith("_request")
 
 
-def _escape_names(app, what, name, obj, options, lines):
-    """Let a shape like (n_clusters_,) be no link to something called n_clusters."""
-    lines[:] = [re.sub(r"\((\w+)_,", r"(\1\\_,", line) for line in lines]
-
-
 def _draw_results(app, docname, source):
     if docname == "benchmarks":
         source[0] = source[0].replace("{{ results }}", readme_table.details())
@@ -99,5 +93,4 @@ def setup(app):
     """Formulas as MathML, which needs no script; tables from the measured results."""
     app.add_html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
     app.connect("autodoc-skip-member", _skip_member)
-    app.connect("autodoc-process-docstring", _escape_names, priority=600)  # after numpydoc
     app.connect("source-read", _draw_results)

@@ -39,7 +39,7 @@ print(f"{model.inertia_ / len(customers):.2f} km to the nearest depot")
 contestants = {
     "KMedoids, matrix-free": [KMedoids(40, method="matrix_free")],
     "OneBatchKMedoids": [OneBatchKMedoids(40, batch_size=m) for m in (400, 800, 1600)],
-    "CLARA": [CLARA(40, sampling_size=m) for m in (240, 500, 1000, 2000, 4000)],
+    "CLARA": [CLARA(40, n_sampling=m) for m in (240, 500, 1000, 2000, 4000)],
 }
 found = {}
 for name, models in contestants.items():

@@ -23,8 +23,8 @@ def clara(
     *,
     metric="euclidean",
     params=None,
-    n_sampling=5,
-    sampling_size=None,
+    n_sampling_iter=5,
+    n_sampling=None,
     init="random",
     max_iter=100,
     weights=None,
@@ -46,9 +46,9 @@ def clara(
         Any metric of :func:`pairwise_distances`, or "precomputed".
     params : dict, optional
         Parameters of the metric.
-    n_sampling : int, default=5
+    n_sampling_iter : int, default=5
         Samples to try.
-    sampling_size : int, optional
+    n_sampling : int, optional
         Objects in a sample; None means 80 + 4 k.
     init : str or ndarray of int, default="random"
         Initial medoids within the first sample, or given ones, which are put into it.
@@ -87,12 +87,12 @@ def clara(
     """
     objects = Objects(X, metric, params or {}, device)
     weights = np.ones(len(objects)) if weights is None else weights
-    size = max(80 + 4 * n_clusters if sampling_size is None else sampling_size, n_clusters)
+    size = max(80 + 4 * n_clusters if n_sampling is None else n_sampling, n_clusters)
     n_eligible = np.count_nonzero(weights)
     if n_eligible < n_clusters:
         raise ValueError(f"sample_weight leaves {n_eligible} objects for {n_clusters} medoids")
     everything = size >= n_eligible
-    first, *seeds = [rng] if everything else rng.integers(2**63, size=n_sampling).tolist()
+    first, *seeds = [rng] if everything else rng.integers(2**63, size=n_sampling_iter).tolist()
     search = partial(_search_sample, objects, weights, size, max_iter)
     start, init = (n_clusters, init) if isinstance(init, str) else (init, "first")
     keep = _Best(search(NO_MEDOIDS, start, init, None, first), callback)

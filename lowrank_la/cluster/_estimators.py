@@ -68,7 +68,8 @@ class KMedoids(MedoidsBase):
         Iterated local search: so many times, some medoids are replaced by
         random objects and the search goes on from there.
     fixed_medoids : array_like of int, default=None
-        Samples that are medoids whatever the others are; they take the first slots.
+        Samples that are medoids whatever the others are; they take the first slots,
+        and may have weight zero.
     max_iter : int, default=300
         Passes over the candidates at most.
     max_time : float, default=None

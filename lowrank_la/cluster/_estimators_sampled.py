@@ -56,7 +56,8 @@ class OneBatchKMedoids(MedoidsBase):
         Initial medoids: random samples, given indices, or a choice within 80 + 4 k
         random samples as for :class:`KMedoids`.
     fixed_medoids : array_like of int, default=None
-        Samples that are medoids whatever the others are; they take the first slots.
+        Samples that are medoids whatever the others are; they take the first slots,
+        and may have weight zero.
     max_iter : int, default=300
         Passes over the candidates at most.
     max_time : float, default=None
@@ -95,7 +96,7 @@ class OneBatchKMedoids(MedoidsBase):
     --------
     KMedoids : The exact search, for as many samples as a matrix can hold, or for
         any number of them in a few dimensions.
-    CLARA : Faster still, and less accurate: only some samples may be medoids.
+    CLARA : Faster still: only some samples may be medoids.
 
     Notes
     -----
@@ -207,10 +208,11 @@ class CLARA(MedoidsBase):
         As for :class:`KMedoids`.
     metric_params : dict, default=None
         Parameters of the metric.
-    n_sampling : int, default=5
+    n_sampling_iter : int, default=5
         Subsets to try.
-    sampling_size : int, default=None
-        Samples in a subset; None means 80 + 4 n_clusters.
+    n_sampling : int, default=None
+        Samples in a subset; None means 80 + 4 n_clusters, which is quick. Some
+        thousand give a much lower loss, for n_sampling² distances each.
     init : {"random", "first", "build", "lab", "k-medoids++"} or array_like of int, default="random"
         Initial medoids within the first subset, as for :class:`KMedoids`, or given
         indices, which are put into it.
@@ -247,7 +249,7 @@ class CLARA(MedoidsBase):
 
     See Also
     --------
-    OneBatchKMedoids : Every sample may become a medoid: better, in more time.
+    OneBatchKMedoids : Every sample may become a medoid, judged by a batch of samples.
 
     Notes
     -----
@@ -273,7 +275,7 @@ class CLARA(MedoidsBase):
     ((10, 8), (100000,))
     """
 
-    _parameter_constraints = {**_COMMON, "n_sampling": [_SOME], "sampling_size": [_SOME, None]}
+    _parameter_constraints = {**_COMMON, "n_sampling_iter": [_SOME], "n_sampling": [_SOME, None]}
 
     def __init__(
         self,
@@ -281,8 +283,8 @@ class CLARA(MedoidsBase):
         *,
         metric="euclidean",
         metric_params=None,
-        n_sampling=5,
-        sampling_size=None,
+        n_sampling_iter=5,
+        n_sampling=None,
         init="random",
         max_iter=300,
         random_state=None,
@@ -292,8 +294,8 @@ class CLARA(MedoidsBase):
         self.n_clusters = n_clusters
         self.metric = metric
         self.metric_params = metric_params
+        self.n_sampling_iter = n_sampling_iter
         self.n_sampling = n_sampling
-        self.sampling_size = sampling_size
         self.init = init
         self.max_iter = max_iter
         self.random_state = random_state
@@ -336,7 +338,7 @@ class CLARA(MedoidsBase):
         with Progress(self, self.verbose) as progress:
             result = clara(
                 X, int(self.n_clusters), metric=self.metric, params=params,
-                n_sampling=self.n_sampling, sampling_size=self.sampling_size, init=init,
+                n_sampling_iter=self.n_sampling_iter, n_sampling=self.n_sampling, init=init,
                 max_iter=self.max_iter, weights=weights, rng=rng, executor=executor,
                 device=self.device, callback=progress,
             )  # fmt: skip
@@ -370,7 +372,8 @@ class CLARANS(MedoidsBase):
         Initial medoids: random samples, given indices (for one local search), or a
         choice within 80 + 4 k random samples as for :class:`KMedoids`.
     fixed_medoids : array_like of int, default=None
-        Samples that are medoids whatever the others are; they take the first slots.
+        Samples that are medoids whatever the others are; they take the first slots,
+        and may have weight zero.
     max_iter : int, default=300
         Rounds over all candidates at most, in each local search.
     max_time : float, default=None
@@ -407,7 +410,7 @@ class CLARANS(MedoidsBase):
 
     See Also
     --------
-    OneBatchKMedoids : Tries all candidates, against a batch: better in less time.
+    OneBatchKMedoids : Tries all candidates, but looks at a batch of samples only.
 
     Notes
     -----

@@ -54,9 +54,9 @@ class DynMSC(MedoidsBase):
         The numbers of medoids that were tried, rising.
     silhouettes_ : ndarray of shape (max_clusters - min_clusters + 1,)
         Average medoid silhouette for each of them.
-    medoid_indices_ : ndarray of shape (n_clusters_,)
+    medoid_indices_ : ndarray of shape (k,), with k = `n_clusters_`
         Rows of X that are the medoids.
-    cluster_centers_ : array or sparse matrix of shape (n_clusters_, n_features)
+    cluster_centers_ : array or sparse matrix of shape (k, n_features)
         The medoids themselves: a list if X was a sequence of objects, None if
         the metric is "precomputed".
     labels_ : ndarray of shape (n_samples,)

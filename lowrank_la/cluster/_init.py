@@ -77,14 +77,13 @@ def initial_medoids(costs, medoids, weights, init, rng, fixed=NO_MEDOIDS):
 
 def free_objects(weights, medoids, fixed):
     """Return those that could become medoids besides the fixed ones, if there are enough."""
-    given = medoids if isinstance(medoids, np.ndarray) else fixed
-    if (weights[given] == 0).any():
-        raise ValueError("sample_weight is zero for an initial or fixed medoid")
     free = np.setdiff1d(np.flatnonzero(weights > 0), fixed)
-    wanted = np.size(medoids) if isinstance(medoids, np.ndarray) else medoids
-    if len(free) + len(fixed) < wanted:
+    if isinstance(medoids, np.ndarray):
+        if not np.isin(np.setdiff1d(medoids, fixed), free).all():
+            raise ValueError("sample_weight is zero for an initial medoid that is not fixed")
+    elif len(free) + len(fixed) < medoids:
         raise ValueError(
-            f"sample_weight leaves {len(free) + len(fixed)} objects for {wanted} medoids"
+            f"sample_weight leaves {len(free) + len(fixed)} objects for {medoids} medoids"
         )
     return free
 

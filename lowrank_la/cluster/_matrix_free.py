@@ -102,26 +102,28 @@ def matrix_free(X, medoids, weights, metric, rng, run, device="cpu", n_fixed=0):
 
 def _eager_swaps(search, run):
     """Swap as soon as a swap improves, until a whole round has found none."""
-    in_vain = 0
+    in_vain, warned = 0, False
     while not run.over:
         position, n_swap = 0, 0
         while position < search.n_blocks and in_vain < search.n and not run.late:
             position, in_vain, swaps = search.go_on(position, in_vain)
             n_swap += swaps
-            if not run.history and position <= _STRETCH:
-                _warn_of_useless_boxes(search)
+            if not (run.history or warned):
+                warned = _warn_of_useless_boxes(search)
         search.add_up()
         run.end_pass(search.unscaled(search.loss), n_swap, in_vain >= search.n)
 
 
 def _warn_of_useless_boxes(search):
+    """Warn if boxes rule out few distances; either way, it has been looked into."""
     if search.n >= _MANY and search.share() > _SHARE:
         warnings.warn(
-            f"{search.share():.0%} of all distances are being computed: groups of rows of X are "
-            "too close to each other for method='matrix_free' to save time; OneBatchKMedoids or "
-            "CLARA are faster on such data",
+            f"nearly all distances are being computed ({search.share():.0%}, with those to boxes): "
+            "groups of rows of X are too close to each other for method='matrix_free' to save "
+            "time; CLARA and OneBatchKMedoids are faster on such data",
             stacklevel=2,
         )
+    return True
 
 
 class _Search:

@@ -64,14 +64,15 @@ def fasterpam(
         zero never becomes a medoid.
     fixed_medoids : array_like of int, default=None
         Objects that are medoids and stay so, among the `medoids` that are wanted;
-        they take the first slots.
+        they take the first slots. Their weights may be zero.
     n_init : int, default=1
         Random starts on the one matrix, if `medoids` is a number and `init` is
         random; the best result is returned.
     n_perturbations : int, default=0
         Iterated local search: so many times, up to eight medoids are replaced by
         random objects and eager swaps made from there; what is not worse is kept.
-        That finds better optima than random starts in the same time.
+        What random starts cannot find in the same time it often does where there
+        are many medoids and no clear clusters.
     max_time : float, default=None
         Seconds after which to stop with what has been found.
     device : {None, "cpu", "cuda"}, default=None

@@ -73,7 +73,7 @@ def test_one_sample_of_everything_is_fasterpam(diss, seed, data):
 @given(dissimilarities(min_n=6, max_n=12), st.integers(1, 3), st.integers(0, 99))
 def test_true_loss_of_any_dissimilarities(diss, k, seed):
     """Asymmetric ones as well; medoids serve themselves, so that no cluster is empty."""
-    options = {"n_sampling": 3, "sampling_size": 4}
+    options = {"n_sampling_iter": 3, "n_sampling": 4}
     result = clara(diss, k, metric="precomputed", rng=seeded(seed), **options)
     assert_true_loss(result, diss)
     np.testing.assert_array_equal(result.labels[result.medoids], np.arange(k))
@@ -84,7 +84,7 @@ def test_weights(diss, data, seed):
     """The loss is weighted, and what weighs nothing is no medoid."""
     weights = data.draw(integers(len(diss), 0, 3)).astype(float)
     weights[:2] += 1
-    found = clara(diss, 2, metric="precomputed", weights=weights, sampling_size=3, rng=seeded(seed))
+    found = clara(diss, 2, metric="precomputed", weights=weights, n_sampling=3, rng=seeded(seed))
     assert_true_loss(found, diss, weights)
     assert (weights[found.medoids] > 0).all()
 
@@ -96,16 +96,16 @@ def test_weights_are_repetitions():
     start = np.flatnonzero(weights)[:3]
     found = clara(X, 3, init=start, weights=weights.astype(float), rng=seeded())
     first = np.searchsorted(index, start)
-    repeated = clara(X[index], 3, init=first, sampling_size=len(index), rng=seeded())
+    repeated = clara(X[index], 3, init=first, n_sampling=len(index), rng=seeded())
     np.testing.assert_allclose(found.loss, repeated.loss, rtol=1e-12)
 
 
 @given(st.integers(0, 1000))
 def test_more_samples_are_never_worse(seed):
     X = blobs(400, seed=seed % 7)
-    for n_sampling in (1, 2, 3):
-        few = clara(X, 4, n_sampling=n_sampling, sampling_size=30, rng=seeded(seed))
-        many = clara(X, 4, n_sampling=5, sampling_size=30, rng=seeded(seed))
+    for n_sampling_iter in (1, 2, 3):
+        few = clara(X, 4, n_sampling_iter=n_sampling_iter, n_sampling=30, rng=seeded(seed))
+        many = clara(X, 4, n_sampling_iter=5, n_sampling=30, rng=seeded(seed))
         assert many.loss <= few.history[0]
         assert many.history[0] == few.history[0]
 
@@ -113,24 +113,24 @@ def test_more_samples_are_never_worse(seed):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_any_executor_gives_the_same_bits(dtype):
     X = blobs(2000, dtype=dtype)
-    alone = clara(X, 6, rng=seeded(), n_sampling=6)
+    alone = clara(X, 6, rng=seeded(), n_sampling_iter=6)
     with ThreadPoolExecutor(3) as threads:
-        assert_same(clara(X, 6, rng=seeded(), n_sampling=6, executor=threads), alone)
+        assert_same(clara(X, 6, rng=seeded(), n_sampling_iter=6, executor=threads), alone)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        assert_same(clara(X, 6, rng=seeded(), n_sampling=6, executor=processes), alone)
+        assert_same(clara(X, 6, rng=seeded(), n_sampling_iter=6, executor=processes), alone)
 
 
 def test_the_generator_moves_on():
     """Two calls with one generator differ; NumPy's old generators, which cannot spawn, will do."""
     X, rng = blobs(500, k=30), as_generator(np.random.RandomState(0))
-    one, other = (clara(X, 8, rng=rng, sampling_size=20) for _ in range(2))
+    one, other = (clara(X, 8, rng=rng, n_sampling=20) for _ in range(2))
     assert set(one.medoids) != set(other.medoids)
 
 
 def test_given_medoids_are_where_the_first_sample_begins():
     X = blobs(500)
     init = np.array([499, 3, 77])
-    result = clara(X, 3, init=init, max_iter=0, n_sampling=3, sampling_size=20, rng=seeded())
+    result = clara(X, 3, init=init, max_iter=0, n_sampling_iter=3, n_sampling=20, rng=seeded())
     np.testing.assert_array_equal(result.medoids, init)
     assert not result.converged
 
@@ -142,7 +142,7 @@ def test_a_callback_stops():
         seen.append(info)
         return len(seen) == 2
 
-    result = clara(X, 5, rng=seeded(), callback=after_two, n_sampling=9)
+    result = clara(X, 5, rng=seeded(), callback=after_two, n_sampling_iter=9)
     assert [info["n_iter"] for info in seen] == [1, 2]
     assert seen[-1]["loss"] == result.loss
     assert result.n_iter == 2
@@ -154,7 +154,7 @@ def test_objects_of_any_kind():
     def lengths(one, other):
         return abs(len(one) - len(other))
 
-    result = clara(words, 4, metric=lengths, sampling_size=60, rng=seeded())
+    result = clara(words, 4, metric=lengths, n_sampling=60, rng=seeded())
     assert result.loss == 0
     assert sorted(len(words[i]) for i in result.medoids) == [1, 2, 6, 11]
 
@@ -201,8 +201,8 @@ def test_it_is_close_to_fasterpam_on_all():
 
 def test_estimator_is_the_function():
     X = np.random.default_rng(0).normal(size=(2000, 3))
-    model = CLARA(6, random_state=3, n_sampling=4, sampling_size=100).fit(X)
-    result = clara(X, 6, n_sampling=4, sampling_size=100, max_iter=300, rng=as_generator(3))
+    model = CLARA(6, random_state=3, n_sampling_iter=4, n_sampling=100).fit(X)
+    result = clara(X, 6, n_sampling_iter=4, n_sampling=100, max_iter=300, rng=as_generator(3))
     np.testing.assert_array_equal(model.medoid_indices_, result.medoids)
     np.testing.assert_array_equal(model.labels_, model.predict(X))
     assert model.inertia_ == pytest.approx(cdist(X, model.cluster_centers_).min(axis=1).sum())

@@ -476,7 +476,7 @@ def test_auto_goes_without_a_matrix_where_one_would_not_fit(monkeypatch):
 
 def test_it_is_told_where_boxes_do_not_help():
     Z = np.random.default_rng(0).normal(size=(2500, 20))
-    with pytest.warns(UserWarning, match="OneBatchKMedoids or CLARA"):
+    with pytest.warns(UserWarning, match="CLARA and OneBatchKMedoids"):
         KMedoids(5, method="matrix_free", random_state=0).fit(Z)
 
 

@@ -232,8 +232,11 @@ def test_fixed_among_given_medoids():
         fasterpam(diss, 2, fixed_medoids=[4, 5, 6])
     with pytest.raises(ValueError, match="fixed_medoids"):
         fasterpam(diss, 2, fixed_medoids=[20])
-    with pytest.raises(ValueError, match="fixed"):
-        fasterpam(diss, 2, fixed_medoids=[0], sample_weight=np.arange(20))
+    with pytest.raises(ValueError, match="sample_weight"):
+        fasterpam(diss, [0, 1], sample_weight=np.arange(20))
+    idle = fasterpam(diss, [0, 1], fixed_medoids=[0], sample_weight=np.arange(20))
+    assert idle.medoids[0] == 0  # serves others, though it needs nothing itself
+    assert idle.loss == pytest.approx(naive.loss(diss, idle.medoids, np.arange(20)))
     model = KMedoids(3, fixed_medoids=[5], random_state=0, metric="precomputed").fit(diss)
     assert model.medoid_indices_[0] == 5
 
