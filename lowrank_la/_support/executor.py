@@ -4,7 +4,7 @@ from collections import deque
 from itertools import islice
 
 
-def map_merge(executor, partial, blocks, merge):
+def map_merge(executor, partial, blocks, merge, initial=None):
     """Merge ``partial(block)`` over all blocks, in the order of the blocks.
 
     Parameters
@@ -19,6 +19,8 @@ def map_merge(executor, partial, blocks, merge):
         generator may read them from disk.
     merge : callable
         ``merge(total, part)`` returns the new total.
+    initial : object, optional
+        The total to begin with; None begins with the first part.
 
     Returns
     -------
@@ -29,13 +31,12 @@ def map_merge(executor, partial, blocks, merge):
     Raises
     ------
     ValueError
-        If there are no blocks.
+        If there are no blocks, and nothing to begin with.
     """
     parts = map(partial, blocks) if executor is None else _in_order(executor, partial, blocks)
-    try:
-        total = next(parts)
-    except StopIteration:
-        raise ValueError("blocks is empty: there is nothing to merge") from None
+    total = next(parts, None) if initial is None else initial
+    if total is None:
+        raise ValueError("blocks is empty: there is nothing to merge")
     for part in parts:
         total = merge(total, part)
     return total

@@ -67,8 +67,8 @@ def check_weights(sample_weight, n):
 
 
 def check_positive(name, value):
-    """Return a finite number above zero as a float, or raise a ValueError."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 < value < np.inf:
+    """Return a number above zero as a float, or raise a ValueError."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value > 0:
         raise ValueError(f"{name}={value!r}: a positive number is needed")
     return float(value)
 

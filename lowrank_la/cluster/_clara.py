@@ -97,12 +97,12 @@ def clara(
     start, init = (n_clusters, init) if isinstance(init, str) else (init, "first")
     keep = _Best(search(NO_MEDOIDS, start, init, None, first), callback)
     known = keep.best
-    around = partial(_search_around, search, known)
-    middle = (seed for seed in (None, *seeds[:-1]) if not keep.stopped)
-    map_merge(executor, around, middle, keep.take)
+    around = partial(search, known.medoids, known.medoids, "first", known)
+    middle = (seed for seed in seeds[:-1] if not keep.stopped)
+    map_merge(executor, around, middle, _Best.take, keep)
     if seeds and not keep.stopped:
         found = np.unique(np.concatenate(keep.medoids))
-        keep.take(None, search(found, keep.best.medoids, "first", known, seeds[-1]))
+        keep.take(search(found, keep.best.medoids, "first", known, seeds[-1]))
     return keep.result(is_device_array(X))
 
 
@@ -120,11 +120,12 @@ class _Best:
         info = {"n_iter": len(self.history), "loss": self.best.loss}
         self.stopped = bool(self.callback and self.callback(info))
 
-    def take(self, before, result):
-        """Consider one more result; what was merged before is here already."""
+    def take(self, result):
+        """Consider one more result."""
         if not self.stopped:
             self.best = result if result.loss < self.best.loss else self.best
             self._note(result)
+        return self
 
     def result(self, on_device):
         """Return the best one; on the GPU if the data are there."""
@@ -134,14 +135,6 @@ class _Best:
         return replace(
             self.best, labels=labels, medoids=medoids, n_iter=len(history), history=history
         )
-
-
-def _search_around(search, known, seed):
-    """Search in a sample that holds known medoids; these themselves if there is no seed.
-
-    (Merging begins with the second part: the first must be one that has been counted.)
-    """
-    return known if seed is None else search(known.medoids, known.medoids, "first", known, seed)
 
 
 def _search_sample(objects, weights, size, max_iter, carried, start, init, known, seed):

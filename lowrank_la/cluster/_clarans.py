@@ -10,8 +10,6 @@ import numpy as np
 
 from ._search import Search, eager_in_blocks
 
-_BLOCK = 1 << 22  # costs that are computed at a time
-
 
 def clarans(objects, starts, weights, max_neighbors, rng, run, n_fixed=0, n_threads=1):
     """Return the best of some local searches, one from each start.
@@ -58,12 +56,13 @@ def _local_search(objects, start, weights, max_neighbors, rng, run, n_fixed, n_t
         n_threads, start, n_fixed,
     )  # fmt: skip
     # One order for all rounds: nobody is tried twice in vain.
-    order, step = rng.permutation(np.flatnonzero(weights > 0)), max(4, _BLOCK // len(objects))
+    order = rng.permutation(np.flatnonzero(weights > 0))
+    enough = min(max_neighbors, len(order))
+    step = min(enough, objects.block(len(objects)))
 
     def blocks():
         for ids in (order[lo : lo + step] for lo in range(0, len(order), step)):
             yield objects.costs(ids), kernels.to_device(ids)
 
-    enough = min(max_neighbors, len(order))
     eager_in_blocks(search, blocks, enough, run, objects.require_finite)
     return kernels.to_host(search.medoids)

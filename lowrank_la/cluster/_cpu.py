@@ -231,7 +231,7 @@ def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
 def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, removal, table):
     # (n,) in; (n,) (n,) (n,) (n,) in and out; (n,) in; (k,) (n/4, k, 4) in and out
     # Returns the change of the loss.
-    n, out, key = np.uint64(len(row)), np.uint64(slot), np.int32(slot)
+    n, out, key, own = np.uint64(len(row)), np.uint64(slot), np.int32(slot), np.uint64(candidate)
     for o in range(n):
         table[o >> np.uint64(2), out, o & np.uint64(3)] = row[o]
     change = 0.0
@@ -239,6 +239,8 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
     while start < n:
         mask = below(row, second, start, n)
         mask |= equal(nearest, key, start, n) | equal(runner_up, key, start, n)
+        if start <= own < start + np.uint64(WIDTH) and own < n:
+            mask |= np.uint64(1) << (own - start)  # a medoid serves itself, duplicates or not
         while mask:
             o = start + lowest(mask)
             mask &= mask - np.uint64(1)
@@ -248,7 +250,7 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, weights, remov
             change -= weights[o] * np.float64(served)
             if first == out:
                 first, served = other, spare
-            if cost < served or (cost == served and o == np.uint64(candidate)):
+            if cost < served or (cost == served and o == own):
                 other, spare = first, served
                 first, served = out, cost
             else:
@@ -404,11 +406,11 @@ def eager_swaps(
 
 @kernel(strict=True)
 def _perturb(
-    slots, draws, max_iter, loss, rows, ids, medoids,
+    slots, draws, max_iter, converged, loss, rows, ids, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
 ):  # fmt: skip
     # (p, a) (p, a) in: which medoid makes way for which object; (p,) out; best (k,) scratch
-    n, n_swap, converged = len(rows), 0, True
+    n, n_swap = len(rows), 0
     for p in range(len(losses)):
         for slot in range(len(best)):
             best[slot] = medoids[slot]
@@ -444,10 +446,17 @@ def _perturb(
 
 
 def perturb(
-    slots, draws, max_iter, loss, rows, ids,
+    slots, draws, max_iter, converged, loss, rows, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Replace medoids, swap eagerly from there, and keep what is not worse, again and again.
+
+    Parameters
+    ----------
+    slots, draws : ndarray of shape (p, a)
+        Which medoids make way for which rows, each time.
+    converged : bool
+        Whether what there is at the beginning is a local optimum.
 
     Returns
     -------
@@ -455,14 +464,14 @@ def perturb(
         The loss after each perturbation.
     n_swap : int
     converged : bool
-        Whether the last that was kept is a local optimum.
+        Whether what there is at the end is one.
     """
     board = np.zeros(_CLEARED + len(rows) // 4 + 1, np.int64)
     board[_VERSION] = 2
     changes, best = np.empty((5, len(removal) + 2)), np.empty(len(removal), np.int64)
     losses = np.empty(len(slots))
     n_swap, converged = _perturb(
-        slots, draws, max_iter, loss, rows, ids, medoids,
+        slots, draws, max_iter, converged, loss, rows, ids, medoids,
         near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
     )  # fmt: skip
     return losses, n_swap, converged

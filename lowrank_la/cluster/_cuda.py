@@ -126,7 +126,7 @@ def _swap(candidate, slot, row, near, second, nearest, runner_up, table):
         cost, served, spare = row[o], near[o], second[o]
         out, first, other = np.uint64(slot), np.uint64(nearest[o]), np.uint64(runner_up[o])
         table[o >> 2, slot, o & 3] = cost
-        if cost < spare or first == out or other == out:
+        if cost < spare or first == out or other == out or o == candidate:
             if first == out:
                 first, served = other, spare
             if cost < served or (cost == served and o == candidate):
@@ -168,11 +168,11 @@ def eager_swaps(
 
 
 def perturb(
-    slots, draws, max_iter, loss, rows, ids,
+    slots, draws, max_iter, converged, loss, rows, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Replace medoids, swap eagerly from there, and keep what is not worse; see `_cpu`."""
-    objects, losses, total, converged = (near, second, nearest, runner_up), [], 0, True
+    objects, losses, total = (near, second, nearest, runner_up), [], 0
     for out, into in zip(slots, draws, strict=True):
         best, in_vain = medoids.copy(), 0
         for slot, row in zip(out, into, strict=True):

@@ -4,7 +4,6 @@ import importlib
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances as sklearn_distances
 from sklearn.utils import check_array, gen_batches
 
@@ -191,14 +190,6 @@ def looks_precomputed(X):
     return bool((X > 0).sum() == X.size - len(X) and (X == X.T).all())
 
 
-def exact_distances(X, Y, metric, **kwds):
-    """Distances of float64 rows without cancellation, for a few columns: nothing to compile."""
-    name = metric if callable(metric) else _ALIASES.get(metric, metric)
-    if issparse(X) or callable(metric) or kwds or name not in METRICS or name == "cosine":
-        return to_host(pairwise_distances(X, Y, metric, **kwds))
-    return cdist(to_host(X), to_host(Y), name)
-
-
 def _with_small_indices(X):
     """Sparse matrices with 32-bit indices: some of scikit-learn's metrics take no others."""
     if not issparse(X) or X.nnz > np.iinfo(np.int32).max:
@@ -208,9 +199,16 @@ def _with_small_indices(X):
     return X
 
 
+def _as_sequence(X):
+    """Rows of whatever holds them; those of a sparse matrix stay sparse, with one row each."""
+    if issparse(X):
+        return [X[[i]] for i in range(X.shape[0])]
+    return X.to_numpy() if hasattr(X, "to_numpy") else X
+
+
 def _by_calls(X, Y, metric, kwds):
     """Distances by a Python function, on rows or on objects of any kind."""
-    X, Y = (Z.to_numpy() if hasattr(Z, "to_numpy") else Z for Z in (X, Y))
+    X, Y = map(_as_sequence, (X, Y))
     if Y is not None:
         return np.array([[metric(x, y, **kwds) for y in Y] for x in X], dtype=np.float64)
     distances = np.empty((len(X), len(X)))

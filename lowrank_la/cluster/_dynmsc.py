@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._support.validation import check_integer, warn_not_converged
-from ._msc_search import Search, check_problem, confirmed, single_medoid, solution
+from ._dissimilarities import Dissimilarities
+from ._msc_search import RatioSearch, check_problem, confirmed, single_medoid, solution
 from ._solve import KMedoidsResult
 
 
@@ -35,11 +36,12 @@ class DynMSCResult(KMedoidsResult):
     n_swap : int
         Swaps made, for all numbers together.
     n_iter : int
-        Passes over the candidates, for all numbers together.
+        Passes over the candidates, for all numbers together; for each number
+        with the one that finds nothing to improve.
     converged : bool
         Whether no number was left before a whole round had found no swap.
     history : ndarray of shape (n_iter,)
-        The silhouette after each pass.
+        The silhouette after each pass; it falls where a medoid is dropped.
     """
 
     bestk: int
@@ -95,7 +97,9 @@ def dynmsc(
     Returns
     -------
     result : DynMSCResult
-        The best clustering, with ``bestk``, ``losses`` and ``rangek``.
+        The best clustering, with ``bestk``, ``losses`` and ``rangek``. Its
+        ``n_iter``, ``n_swap`` and ``history`` are of the searches for all
+        numbers together, so that ``n_iter`` may be more than `max_iter`.
 
     Raises
     ------
@@ -105,7 +109,8 @@ def dynmsc(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough for some number of medoids.
+        If `max_iter` passes were not enough for some number of medoids, and no
+        callback stopped the search.
 
     Notes
     -----
@@ -137,7 +142,7 @@ def dynmsc(
     if minimum_k > len(problem[1]):
         raise ValueError(f"minimum_k={minimum_k} is more than the {len(problem[1])} medoids")
     result, stopped = _descend(*problem, minimum_k, max_iter, callback)
-    if not (result.converged or stopped):
+    if not (result.converged or stopped or isinstance(diss, Dissimilarities)):
         warn_not_converged("dynmsc", max_iter)
     return result
 
@@ -145,8 +150,8 @@ def dynmsc(
 def _descend(costs, medoids, weights, minimum_k, max_iter, callback):
     """DynMSC from given medoids; tell, too, whether the callback stopped it."""
     if len(medoids) == 1:
-        return _one_medoid(costs, weights, max_iter), False
-    search, best = Search(costs, medoids, weights), None
+        return _one_medoid(costs, medoids, weights, max_iter, callback)
+    search, best = RatioSearch(costs, medoids, weights), None
     rangek = np.arange(minimum_k, len(medoids) + 1)
     losses = np.where(rangek == 1, 0.0, np.nan)
     history, n_swap, converged = [], 0, True
@@ -178,7 +183,8 @@ def _descend(costs, medoids, weights, minimum_k, max_iter, callback):
     return result, stopped
 
 
-def _one_medoid(costs, weights, max_iter):
-    result = single_medoid(costs, weights, max_iter)
+def _one_medoid(costs, medoids, weights, max_iter, callback):
+    result, stopped = single_medoid(costs, medoids, weights, max_iter, callback)
     found = {name: getattr(result, name) for name in KMedoidsResult.__dataclass_fields__}
-    return DynMSCResult(**found, bestk=1, losses=np.zeros(1), rangek=np.ones(1, np.int64))
+    rangek = np.ones(1, np.int64)
+    return DynMSCResult(**found, bestk=1, losses=np.zeros(1), rangek=rangek), stopped

@@ -7,7 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._support.cuda import resolve_device
+from .._support.cuda import resolve_device, to_host
 from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import (
@@ -16,7 +16,7 @@ from .._support.validation import (
     warn_not_converged,
 )
 from ._distances import own_name
-from ._estimators_base import MedoidsBase, matrix_bytes
+from ._estimators_base import MedoidsBase, distance_sum, matrix_bytes
 from ._init import INITS, RANDOM_INITS
 from ._matrix_free import METRICS as MATRIX_FREE_METRICS
 from ._matrix_free import matrix_free
@@ -47,8 +47,8 @@ class KMedoids(MedoidsBase):
         dissimilarities, ``X[i, j]`` the cost of serving object i by medoid j.
         With a function, X may be a sequence of objects of any kind: strings, sets,
         a list of arrays (time series, of any lengths), a data frame of mixed
-        columns (the function then gets its rows as arrays). It is called n² / 2
-        times.
+        columns (the function then gets its rows as arrays). It is called
+        n (n + 1) / 2 times.
     metric_params : dict, default=None
         Parameters of the metric.
     method : str, default="auto"
@@ -73,8 +73,8 @@ class KMedoids(MedoidsBase):
     max_iter : int, default=300
         Passes over the candidates at most.
     max_time : float, default=None
-        Seconds after which the search stops with what it has found. Distances are
-        computed before, and not counted.
+        Seconds after which the search stops with what it has found. Distances, and
+        initial medoids, are worked out before, and not counted.
     random_state : None, int, Generator or RandomState, default=None
         Seeds the random initial medoids and perturbations; None takes fresh
         entropy, whatever ``numpy.random.seed`` was told.
@@ -95,9 +95,9 @@ class KMedoids(MedoidsBase):
     inertia_ : float
         Sum of the (weighted) distances to the assigned medoids, in float64.
     n_iter_ : int
-        Passes over the candidates in the best start.
+        Passes over the candidates, and perturbations, in the best start.
     converged_ : bool
-        Whether no single swap of a medoid improves the loss any more.
+        Whether the method came to its end: no swap that it makes improves the result.
     history_ : ndarray of shape (n_iter,)
         The loss after each pass, and after each perturbation, of the best start;
         silhouettes, for the methods that maximise them.
@@ -225,20 +225,11 @@ class KMedoids(MedoidsBase):
         X, params, weights = self._check_fit(X, sample_weight)
         self._check_options(X, params)
         with Progress(self, self.verbose) as progress:
-            run = Run(self.max_iter, deadline(self.max_time), progress)
-            result, run = self._search(X, params, weights, run)
-        by_silhouette = self.method in SILHOUETTES  # they warn themselves
-        if not (by_silhouette or result.converged or run.called_off):
+            result, loss, silhouette = self._search(X, params, weights, progress)
+        if not (result.converged or progress.stopped):
             warn_not_converged("KMedoids", self.max_iter, self.max_time)
-        self.silhouette_ = result.loss if by_silhouette else None
-        return self._set_fitted(X, result, params, self._loss(X, result, params, weights))
-
-    def _loss(self, X, result, params, weights):
-        """Return the loss in float64, also where the search went by something else."""
-        exact = self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32
-        if exact and self.method not in SILHOUETTES:
-            return result.loss
-        return self._distance_sum(X, result, params, weights)
+        self.silhouette_ = silhouette
+        return self._set_fitted(X, result, params, loss)
 
     def _check_options(self, X, params):
         """Refuse what the method cannot do."""
@@ -247,54 +238,64 @@ class KMedoids(MedoidsBase):
                 "method='matrix_free' needs a dense X on the host, and one of the metrics "
                 + ", ".join(MATRIX_FREE_METRICS)
             )
-        fewer = {"matrix_free": ["n_perturbations"]} | dict.fromkeys(
-            SILHOUETTES, ["n_perturbations", "fixed_medoids", "max_time"]
-        )
+        given = {
+            "n_perturbations": self.n_perturbations > 0,
+            "fixed_medoids": self.fixed_medoids is not None,
+            "max_time": self.max_time is not None,
+        }
+        fewer = {"matrix_free": ["n_perturbations"]} | dict.fromkeys(SILHOUETTES, given)
         for name in fewer.get(self.method, []):
-            if getattr(self, name):
+            if given[name]:
                 raise ValueError(f"{name}={getattr(self, name)!r}: method={self.method!r} has none")
 
-    def _search(self, X, params, weights, run):
-        """Return the result of the best start, and the last run."""
+    def _search(self, X, params, weights, progress):
+        """Return the best result, its loss in float64, and its silhouette, if it went by one."""
         rng = as_generator(self.random_state)
-        fits = fits_in_memory(matrix_bytes(X))
-        if self.method == "auto" and not fits and not self.n_perturbations:
-            without = has_boxes(X, self.metric, params)
-        else:
-            without = self.method == "matrix_free"
+        without = self.method == "matrix_free"
+        if self.method == "auto" and not self.n_perturbations:
+            without = has_boxes(X, self.metric, params) and not fits_in_memory(matrix_bytes(X))
         if without:
-            return self._search_without_matrix(X, weights, rng, run)
-        method = "fasterpam" if self.method == "auto" else self.method
-        task = self._task(X, params, weights)
-        init = self.init if isinstance(self.init, str) else "first"
-        if method in SILHOUETTES:
-            return self._search_by_silhouette(task, init, rng, run)
-        return best_of_starts(task, method, init, rng, run, self.n_init, self.n_perturbations)
-
-    def _task(self, X, params, weights):
-        """All dissimilarities, and how many medoids or which initial ones."""
+            result = self._search_without_matrix(X, weights, rng, progress)
+            return result, result.loss, None
         costs = self._costs(X, params)
         medoids = self._count_or_medoids(len(weights), int(self.n_clusters))
-        return Task.check(costs, medoids, weights, self.fixed_medoids, "init")
+        task = Task.check(costs, medoids, weights, self.fixed_medoids, "init")
+        init = self.init if isinstance(self.init, str) else "first"
+        if self.method in SILHOUETTES:
+            best = self._search_by_silhouette(task, init, rng, progress)
+            return best, distance_sum(costs, best, weights), best.loss
+        method = "fasterpam" if self.method == "auto" else self.method
+        run = Run(self.max_iter, deadline(self.max_time), progress)
+        options = self.n_init, self.n_perturbations
+        result, _ = best_of_starts(task, method, init, rng, run, *options)
+        return result, self._loss(X, result, params, weights), None
+
+    def _loss(self, X, result, params, weights):
+        if self.metric == "precomputed" or getattr(X, "dtype", None) != np.float32:
+            return result.loss
+        objects = Objects(X, self.metric, params, self.device)
+        return float((weights * objects.nearest(to_host(result.medoids))[1]).sum())
 
     @property
     def _n_starts(self):
         return self.n_init if isinstance(self.init, str) and self.init in RANDOM_INITS else 1
 
-    def _search_by_silhouette(self, task, init, rng, run):
-        """Do as `_search`, for the greatest silhouette."""
-        results = [
-            SILHOUETTES[self.method](
+    def _search_by_silhouette(self, task, init, rng, progress):
+        solve, best = SILHOUETTES[self.method], None
+        for _ in range(self._n_starts):
+            if best and progress.stopped:
+                break
+            result = solve(
                 task.costs, task.medoids, self.max_iter, init, rng,
-                sample_weight=task.weights, callback=run.callback,
-            )
-            for _ in range(self._n_starts)
-        ]  # fmt: skip
-        return max(results, key=lambda result: result.loss), run
+                sample_weight=task.weights, callback=progress,
+            )  # fmt: skip
+            if best is None or result.loss > best.loss:
+                best = result
+        return best
 
-    def _search_without_matrix(self, X, weights, rng, run):
-        """Do as `_search`, from the coordinates."""
+    def _search_without_matrix(self, X, weights, rng, progress):
         objects, best = Objects(X, self.metric, {}, self.device), None
+        run = Run(self.max_iter, deadline(self.max_time), progress)
         for _ in range(self._n_starts):
             if best and (run.called_off or run.late):
                 break
@@ -304,7 +305,7 @@ class KMedoids(MedoidsBase):
             result = matrix_free(X, start, weights, *args)
             if best is None or result.loss < best.loss:
                 best = result
-        return best, run
+        return best
 
 
 def has_boxes(X, metric, params):

@@ -87,11 +87,6 @@ class MedoidsBase(
         self.history_ = result.history
         return self
 
-    def _distance_sum(self, X, result, params, weights):
-        """Loss of a result in float64, whatever its search went by."""
-        objects = Objects(X, self.metric, params, self.device)
-        return float((weights * objects.nearest(to_host(result.medoids))[1]).sum())
-
     def _costs(self, X, params):
         """All dissimilarities."""
         if self.metric == "precomputed":
@@ -216,6 +211,13 @@ class MedoidsBase(
         tags.input_tags.sparse = self.metric != "precomputed"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def distance_sum(costs, result, weights):
+    """Sum of the distances to the medoids, for a search that went by something else."""
+    place = costs.kernels.to_device
+    served = costs.served(*map(place, (result.medoids, result.labels)))
+    return float((place(weights) * served).sum())
 
 
 def matrix_bytes(X):

@@ -104,7 +104,8 @@ class OneBatchKMedoids(MedoidsBase):
     1 GiB of them are kept from pass to pass, and a few passes are enough. Equal
     rows are tried once. If the batch holds all samples, the result is that of
     FasterPAM. Rare clusters far from all others may have nobody in the batch:
-    enlarge it, or give them `sample_weight`.
+    enlarge it, or give them `sample_weight`, in proportion to which it is drawn. Of a
+    precomputed matrix the columns of candidates and medoids are read.
 
     References
     ----------
@@ -165,7 +166,7 @@ class OneBatchKMedoids(MedoidsBase):
         ----------
         X : array_like or sparse matrix of shape (n_samples, n_features), or sequence of objects
             Samples; if ``metric="precomputed"``, the (n_samples, n_samples)
-            matrix of their dissimilarities, of which the batch's rows are read.
+            matrix of their dissimilarities.
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), default=None
@@ -188,7 +189,7 @@ class OneBatchKMedoids(MedoidsBase):
             run = Run(self.max_iter, deadline(self.max_time), progress)
             args = self.batch_size, rng, run, self._n_fixed, _threads(len(objects))
             result = one_batch(objects, start, weights, *args)
-        if not result.converged and not run.called_off:
+        if not (result.converged or progress.stopped):
             warn_not_converged("OneBatchKMedoids", self.max_iter, self.max_time)
         return self._set_fitted(X, result, params, result.loss)
 
@@ -342,7 +343,7 @@ class CLARA(MedoidsBase):
                 max_iter=self.max_iter, weights=weights, rng=rng, executor=executor,
                 device=self.device, callback=progress,
             )  # fmt: skip
-        if not result.converged and not progress.stopped:
+        if not (result.converged or progress.stopped):
             warn_not_converged("CLARA", self.max_iter)
         return self._set_fitted(X, result, params, result.loss)
 
@@ -506,10 +507,10 @@ class CLARANS(MedoidsBase):
         enough = self.max_neighbors or max(250, -(-len(objects) // 40))
         with Progress(self, self.verbose) as progress:
             run = Run(self.max_iter, deadline(self.max_time), progress)
-            result, run = clarans(
+            result, _ = clarans(
                 objects, starts, weights, enough, rng, run, self._n_fixed, _threads(len(objects))
             )
-        if not result.converged and not run.called_off:
+        if not (result.converged or progress.stopped):
             warn_not_converged("CLARANS", self.max_iter, self.max_time)
         return self._set_fitted(X, result, params, result.loss)
 

@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
-from .._support.validation import all_or_nothing
+from .._support.validation import all_or_nothing, warn_not_converged
 from ._dynmsc import dynmsc
-from ._estimators_base import MedoidsBase
+from ._estimators_base import MedoidsBase, distance_sum
 from ._init import INITS
 
 _SOME = Interval(Integral, 1, None, closed="left")
@@ -174,9 +174,11 @@ class DynMSC(MedoidsBase):
                 costs, medoids, int(self.min_clusters), self.max_iter, init, rng,
                 sample_weight=weights, callback=progress,
             )  # fmt: skip
+        if not (result.converged or progress.stopped):
+            warn_not_converged("DynMSC", self.max_iter)
         self.n_clusters_, self.k_values_ = result.bestk, result.rangek
         self.silhouettes_ = result.losses
-        return self._set_fitted(X, result, params, self._distance_sum(X, result, params, weights))
+        return self._set_fitted(X, result, params, distance_sum(costs, result, weights))
 
     def _most_clusters(self, weights):
         """As many as were asked for, or as there are samples."""

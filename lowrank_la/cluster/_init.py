@@ -35,12 +35,13 @@ def check_medoids(medoids, n, name="medoids"):
 
 def check_fixed(fixed, medoids, n):
     """Return indices of the objects that must be medoids."""
-    if fixed is None:
+    if fixed is None or not np.size(fixed):
         return NO_MEDOIDS
     fixed = check_medoids(np.atleast_1d(fixed), n, "fixed_medoids")
-    if isinstance(medoids, np.ndarray) and not np.isin(fixed, medoids).all():
-        raise ValueError("fixed_medoids has objects that are not among the initial medoids")
-    if len(fixed) > np.size(medoids) and len(fixed) > medoids:
+    if isinstance(medoids, np.ndarray):
+        if not np.isin(fixed, medoids).all():
+            raise ValueError("fixed_medoids has objects that are not among the initial medoids")
+    elif len(fixed) > medoids:
         raise ValueError(f"fixed_medoids has {len(fixed)} objects for {medoids} medoids")
     return fixed
 

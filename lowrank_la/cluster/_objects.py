@@ -9,6 +9,8 @@ from ._dissimilarities import Dissimilarities
 from ._distances import nearest_rows, pairwise_distances
 from ._solve import KMedoidsResult
 
+_COSTS = 1 << 21  # that are computed at a time
+_FEW_CALLS = 1 << 14  # the same of a Python function: the clock is read in between
 _ODD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
@@ -69,7 +71,7 @@ class Objects:
     def costs(self, candidates, served=None):
         """Cost of serving objects (None: all) by candidates, an array of shape (c, n)."""
         if self.metric == "precomputed":
-            here = np.ix_(range(len(self)) if served is None else served, candidates)
+            here = (slice(None), candidates) if served is None else np.ix_(served, candidates)
             rows = self[here].T
         else:
             rows = self._distances(self[candidates], self.X if served is None else self[served])
@@ -77,14 +79,18 @@ class Objects:
 
     def nearest(self, medoids, served=None, known=None):
         """Nearest medoid of objects (None: all) and the cost; `known` is another result."""
+        if self.metric == "precomputed":  # rows of all: those of some would be copied
+            found = nearest_rows(self.X, medoids, self.metric)
+            return tuple(to_host(a) if served is None else to_host(a)[served] for a in found)
         served = self.X if served is None else self[served]
-        if self.metric == "precomputed":
-            found = nearest_rows(served, medoids, self.metric)
-        else:
-            known = known and (self[known.medoids], known.labels)
-            options = {"device": self.device, "known": known, **self.params}
-            found = nearest_rows(served, self[medoids], self.metric, **options)
-        return tuple(map(to_host, found))
+        known = known and (self[known.medoids], known.labels)
+        options = {"device": self.device, "known": known, **self.params}
+        return tuple(map(to_host, nearest_rows(served, self[medoids], self.metric, **options)))
+
+    def block(self, n_served):
+        """Return for how many candidates at a time to work out the costs of so many objects."""
+        costs = _FEW_CALLS if callable(self.metric) else _COSTS
+        return max(1, costs // n_served)
 
     def distinct(self, weights):
         """One of each kind of equal rows, of positive weight, and the weight of its kind."""
@@ -97,7 +103,7 @@ class Objects:
     def serve(self, medoids, known=None):
         """Nearest medoid of every object and the distance; medoids serve themselves."""
         labels, distances = self.nearest(medoids, known=known)
-        own = to_host(self.among(medoids).diss.diagonal())
+        own = self._own_costs(medoids)
         slots = np.flatnonzero(own <= distances[medoids])  # even if another one is as near
         labels[medoids[slots]], distances[medoids[slots]] = slots, own[slots]
         return labels, distances
@@ -117,6 +123,13 @@ class Objects:
             converged=run.converged,
             history=np.array(run.history),
         )
+
+    def _own_costs(self, medoids):
+        if self.metric == "precomputed":
+            return to_host(self[medoids, medoids]).astype(np.float64)
+        if callable(self.metric):
+            return np.array([self._distances(self[[m]], self[[m]])[0, 0] for m in medoids])
+        return np.zeros(len(medoids))
 
     def _distances(self, some, others):
         options = {"device": self.device, **self.params}

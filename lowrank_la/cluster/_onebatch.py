@@ -9,7 +9,6 @@ import numpy as np
 from ._search import Search, eager_in_blocks
 
 _KEPT = 1 << 30  # bytes of costs that are kept from pass to pass
-_BLOCK = 1 << 21  # costs that are computed at a time
 
 
 def one_batch(objects, medoids, weights, batch_size, rng, run, n_fixed=0, n_threads=1):
@@ -50,11 +49,13 @@ def one_batch(objects, medoids, weights, batch_size, rng, run, n_fixed=0, n_thre
 
 
 def draw_batch(weights, k, batch_size, rng):
-    """Random objects, in order."""
+    """Return random objects, the likelier the more they weigh, in order."""
     eligible = np.flatnonzero(weights > 0)
     size = int(100 * np.log(k * len(weights))) if batch_size is None else batch_size
-    size = min(max(size, k), len(eligible))
-    return np.sort(rng.choice(eligible, size, replace=False))
+    size, shares = min(max(size, k), len(eligible)), weights[eligible]
+    equal = bool((shares == shares[0]).all())
+    shares = None if equal else shares / shares.sum()
+    return np.sort(rng.choice(eligible, size, replace=False, p=shares))
 
 
 class _Blocks:
@@ -62,7 +63,7 @@ class _Blocks:
 
     def __init__(self, objects, batch, candidates):
         self.objects, self.batch, self.candidates = objects, batch, candidates
-        self.step = max(4, _BLOCK // len(batch))
+        self.step = objects.block(len(batch))
         self.kept, self.room = {}, _KEPT
 
     def __call__(self):

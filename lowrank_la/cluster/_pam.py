@@ -12,6 +12,8 @@ from ._init import check_init
 from ._search import Run
 from ._solve import Task, best_of_starts, deadline, optimise
 
+_FUNCTIONS = {"alternate": "alternating"}  # where the method has another name
+
 
 def fasterpam(
     diss,
@@ -74,12 +76,13 @@ def fasterpam(
         What random starts cannot find in the same time it often does where there
         are many medoids and no clear clusters.
     max_time : float, default=None
-        Seconds after which to stop with what has been found.
+        Seconds after which to stop with what has been found, once the initial medoids
+        are chosen.
     device : {None, "cpu", "cuda"}, default=None
         Where to compute; None means where `diss` lies.
     callback : callable, default=None
-        Called after each pass with a dict of ``n_iter`` and the least ``loss`` so
-        far; if it returns True the search stops there.
+        Called after each pass or perturbation with a dict of ``n_iter`` and the least
+        ``loss`` so far, in each start; if it returns True all stops there.
 
     Returns
     -------
@@ -537,5 +540,5 @@ def _solve(
     task = Task.check(costs, medoids, sample_weight, fixed_medoids)
     result, run = best_of_starts(task, name, init, rng, run, n_init, n_perturbations)
     if not result.converged and not run.called_off:
-        warn_not_converged(name, max_iter, max_time, stacklevel=4)
+        warn_not_converged(_FUNCTIONS.get(name, name), max_iter, max_time, stacklevel=4)
     return result

@@ -75,7 +75,7 @@ class Search:
         row = int(losses.argmin())
         if not np.isfinite(float(losses[row])):
             self.loss = np.nan
-        if self.n_fixed or not losses[row] < self.loss * (1 - LEAST_GAIN):
+        if self.n_fixed or not losses[row] < self.loss - LEAST_GAIN * abs(self.loss):
             return n, in_vain + n, 0
         self.medoids[0], self.near[:], self.loss = ids[row], rows[row], float(losses[row])
         return n, n - row, 1
@@ -95,7 +95,8 @@ class Search:
     def perturb(self, slots, draws, run, rows, ids):
         """Replace medoids by candidates, swap eagerly, and keep what is not worse."""
         losses, n_swap, converged = self.kernels.perturb(
-            slots, draws, run.max_iter, self.loss, rows, ids, self.medoids, *self._objects,
+            slots, draws, run.max_iter, run.converged, self.loss, rows, ids, self.medoids,
+            *self._objects,
             self.weights, self.removal, self.table, self.n_threads,
         )  # fmt: skip
         self.loss = float(losses[-1])
@@ -137,6 +138,10 @@ class Run:
         """Return a run of the same limits that has done nothing yet."""
         return Run(self.max_iter, self.deadline, self.callback)
 
+    def reset(self):
+        """Forget what was done, but not that it was called off."""
+        self.history, self.n_swap, self.converged = [], 0, False
+
     @property
     def late(self):
         """Whether the time is over."""
@@ -158,7 +163,7 @@ class Run:
             self.history.append(float(loss))
             if self.callback:
                 info = {"n_iter": len(self.history), "loss": self.history[-1]}
-                self.called_off = bool(self.callback(info)) or self.called_off
+                self.called_off = bool(self.callback(info))
 
 
 def eager_in_blocks(search, blocks, enough, run, require_finite):
@@ -268,7 +273,7 @@ def perturb(search, costs, ids, n_perturbations, rng, run):
         return
     slots = free[rng.integers(len(free), size=(n_perturbations, at_once))]
     draws = eligible[rng.integers(len(eligible), size=(n_perturbations, at_once))]
-    few = max(1, _LOOK_UP // costs.rows.size)
+    few = 1 if run.callback else max(1, _LOOK_UP // costs.rows.size)
     for some in (slice(lo, lo + few) for lo in range(0, n_perturbations, few)):
         if run.called_off or run.late:
             return

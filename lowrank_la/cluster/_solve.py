@@ -105,7 +105,9 @@ def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None
     perturb(search, costs, ids, n_perturbations, rng, run)
     served = costs.served(search.medoids, search.nearest)
     if not costs.confirm(search.near, served, weights):
-        return optimise(task, medoids, run.anew(), method, n_perturbations, rng)
+        run.reset()
+        start = costs.kernels.to_host(search.medoids) if run.called_off else medoids
+        return optimise(task, start, run, method, n_perturbations, rng)
     loss = float((weights * served).sum())  # not by BLAS, whose threads go on spinning
     return _result(costs, run, loss, search.medoids, search.nearest)
 

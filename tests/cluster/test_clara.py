@@ -247,3 +247,10 @@ def test_estimator_takes_initial_medoids():
     assert model.inertia_ < cdist(X, X[start]).min(axis=1).sum()
     with pytest.raises(ValueError, match="init has 5 medoids, but 4"):
         CLARA(4, init=start).fit(X)
+
+
+def test_a_callback_stops_after_the_first_sample():
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    seen = []
+    result = clara(X, 4, rng=seeded(), callback=lambda info: seen.append(info) or True)
+    assert len(seen) == 1 == result.n_iter

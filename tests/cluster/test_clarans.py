@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.cluster import CLARANS, KMedoids
-from lowrank_la.cluster import _clarans as clarans_module
 from tests.reference import kmedoids as naive
 
 
@@ -49,7 +48,7 @@ def test_the_best_local_search_is_kept():
 def test_blocks_of_candidates(monkeypatch):
     X = points(500)
     whole = CLARANS(6, random_state=0).fit(X)
-    monkeypatch.setattr(clarans_module, "_BLOCK", 500 * 8)
+    monkeypatch.setattr("lowrank_la.cluster._objects._COSTS", 500 * 8)
     parts = CLARANS(6, random_state=0).fit(X)
     np.testing.assert_array_equal(parts.medoid_indices_, whole.medoid_indices_)
 
@@ -93,3 +92,14 @@ def test_digits():
     X = load_digits().data
     exact = KMedoids(10, random_state=0).fit(X).inertia_
     assert CLARANS(10, random_state=0).fit(X).inertia_ < 1.02 * exact
+
+
+def test_no_more_candidates_are_looked_at_than_needed():
+    X, calls = points(400), []
+
+    def metric(a, b):
+        calls.append(1)
+        return abs(a - b).sum()
+
+    CLARANS(5, metric=metric, n_local=1, max_neighbors=10, random_state=0).fit(X)
+    assert len(calls) < 400**2 / 2

@@ -560,3 +560,34 @@ def test_dynmsc_refuses():
     diss[3, 7] = diss[7, 3] = -1
     with pytest.raises(ValueError, match=r"\bX\b"):
         DynMSC(7, metric="precomputed").fit(diss)
+
+
+@pytest.mark.parametrize("fixed", [np.array([0]), np.array([0, 1]), [3]])
+def test_silhouettes_have_no_fixed_medoids(fixed):
+    with pytest.raises(ValueError, match="fixed_medoids"):
+        KMedoids(3, method="fastermsc", fixed_medoids=fixed).fit(X)
+
+
+def test_time_for_distances_is_not_counted():
+    def slow(a, b):
+        return abs(a - b).sum()
+
+    Z = np.random.default_rng(0).normal(size=(300, 2))
+    assert KMedoids(4, metric=slow, max_time=0.1, random_state=0).fit(Z).n_iter_ > 0
+
+
+@pytest.mark.parametrize("cls", [KMedoids, cluster.CLARA, cluster.CLARANS, DynMSC,
+                                 cluster.OneBatchKMedoids])  # fmt: skip
+def test_sparse_rows_and_a_function(cls):
+    Z = sparse.csr_array(np.round(abs(X[:40])))
+    model = cls(3, metric=lambda a, b: abs(a - b).sum(), random_state=0).fit(Z)
+    dense = cls(3, metric="cityblock", random_state=0).fit(Z.toarray())
+    assert model.inertia_ == pytest.approx(dense.inertia_)
+
+
+@pytest.mark.parametrize("method", ["fasterpam", "fastermsc", "pamsil", "fastpam1", "alternate"])
+def test_one_warning_that_names_the_estimator(method):
+    with pytest.warns(ConvergenceWarning) as caught:
+        KMedoids(9, method=method, max_iter=1, n_init=3, random_state=0).fit(X)
+    assert len(caught) == 1
+    assert "KMedoids did not" in str(caught[0].message)

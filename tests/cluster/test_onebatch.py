@@ -1,5 +1,7 @@
 """OneBatchKMedoids: all objects as candidates, a batch to judge them by."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,7 +93,7 @@ def test_a_local_optimum_for_the_batch(seed):
 def test_blocks_that_do_not_fit_are_made_again(monkeypatch):
     X = blobs(700)
     whole = OneBatchKMedoids(5, batch_size=40, random_state=0).fit(X)
-    monkeypatch.setattr(onebatch, "_BLOCK", 40 * 64)
+    monkeypatch.setattr("lowrank_la.cluster._objects._COSTS", 40 * 64)
     for kept in (0, 3 * 64 * 40 * 8, 1 << 30):
         monkeypatch.setattr(onebatch, "_KEPT", kept)
         parts = OneBatchKMedoids(5, batch_size=40, random_state=0).fit(X)
@@ -168,3 +170,36 @@ def test_pixels_of_a_photo():
     assert model.inertia_ == pytest.approx(true_loss(X.astype(float), model), rel=1e-9)
     again = OneBatchKMedoids(16, random_state=0).fit(X)
     np.testing.assert_array_equal(again.medoid_indices_, model.medoid_indices_)
+
+
+# What a review found
+
+
+def test_a_mapped_matrix_is_not_copied(tmp_path):
+    X = blobs(1500)
+    np.save(tmp_path / "diss.npy", cdist(X, X))
+    diss = np.load(tmp_path / "diss.npy", mmap_mode="r")
+    model = OneBatchKMedoids(4, metric="precomputed", batch_size=30, random_state=0)
+    model.fit(diss)
+    tracemalloc.start()
+    model.fit(diss)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < diss.nbytes / 3
+
+
+def test_heavy_objects_come_into_the_batch():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(5000, 2)), [[1000.0, 0], [1000, 1], [1001, 0]]])
+    weights = np.r_[np.ones(5000), np.full(3, 1e4)]
+    for seed in range(5):
+        model = OneBatchKMedoids(3, batch_size=100, random_state=seed)
+        model.fit(X, sample_weight=weights)
+        assert model.inertia_ < 1e6
+
+
+def test_one_medoid_of_negative_costs():
+    diss = cdist(blobs(60), blobs(60)) - 50
+    model = OneBatchKMedoids(1, metric="precomputed", random_state=0).fit(diss)
+    assert model.converged_
+    assert model.inertia_ == pytest.approx(diss.sum(axis=0).min())

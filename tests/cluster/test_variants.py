@@ -2,6 +2,7 @@
 
 import inspect
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -302,7 +303,7 @@ def test_time_limit_ends_perturbations():
     assert time.perf_counter() - start < 20
 
 
-@pytest.mark.parametrize("bad", [0, -1.0, np.nan, np.inf, "1", True])
+@pytest.mark.parametrize("bad", [0, -1.0, np.nan, -np.inf, "1", True])
 def test_bad_time_limits(bad):
     with pytest.raises(ValueError, match="max_time"):
         fasterpam(distances(9, 0), 2, max_time=bad)
@@ -324,3 +325,62 @@ def test_callbacks_stop(solve):
     )
     assert len(seen) == 1 and not result.converged
     assert seen[0] == {"n_iter": 1, "loss": result.history[0]}
+
+
+# What a review found
+
+
+def test_perturbations_prove_nothing_by_themselves():
+    diss = distances(50, 0)
+    for seed in range(8):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = fasterpam(diss, 5, max_iter=0, n_perturbations=1, random_state=seed)
+        assert not result.converged or fasterpam(diss, result.medoids).n_swap == 0
+
+
+@given(starts(min_n=3), st.integers(0, 100))
+def test_no_cluster_is_empty_where_objects_cost_themselves_nothing(problem, seed):
+    diss, medoids = problem
+    diss = np.where(np.eye(len(diss)) > 0, 0, abs(diss))
+    result = fasterpam(diss, medoids, n_perturbations=3, random_state=seed)
+    np.testing.assert_array_equal(result.labels[result.medoids], np.arange(len(medoids)))
+
+
+def test_a_callback_stops_perturbations_at_once():
+    seen = []
+    fasterpam(
+        distances(100, 0), 6, n_perturbations=50, random_state=0,
+        callback=lambda info: seen.append(info) or len(seen) >= 4,
+    )  # fmt: skip
+    assert len(seen) == 4
+
+
+def test_a_callback_stops_though_asymmetry_shows_late():
+    n = 2000  # sampled for symmetry
+    x = np.random.default_rng(0).random((n, 2))
+    diss = cdist(x, x)
+    diss[:5, 700:] = 0.0  # costs of serving objects 0 to 4, seen by the columns only
+    seen = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fasterpam(
+            diss, 5, n_init=4, random_state=0, callback=lambda info: seen.append(info) or True
+        )
+    assert len(seen) <= 2
+    assert result.loss == pytest.approx(naive.loss(diss, result.medoids))
+
+
+def test_no_fixed_medoids_at_all():
+    diss = distances(30, 0)
+    plain = fasterpam(diss, 3, random_state=0)
+    assert fasterpam(diss, 3, random_state=0, fixed_medoids=[]).loss == plain.loss
+
+
+def test_no_limit_of_time():
+    assert fasterpam(distances(30, 0), 3, random_state=0, max_time=np.inf).converged
+
+
+def test_warnings_bear_the_name_of_the_function():
+    with pytest.warns(ConvergenceWarning, match="alternating"):
+        alternating(distances(100, 0), 9, max_iter=1, random_state=0)
