@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "DynMSC": "_estimators_silhouette",
         "DynMSCResult": "_dynmsc",
-        "CLARA": "_estimators_sampled",
+        "CLARA": "_estimators_clara",
         "CLARANS": "_estimators_sampled",
         "KMedoids": "_estimators",
         "KMedoidsResult": "_solve",

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support.cuda import resolve_device, to_host
@@ -16,8 +15,8 @@ from .._support.validation import (
     warn_not_converged,
 )
 from ._distances import own_name
-from ._estimators_base import MedoidsBase, distance_sum, matrix_bytes
-from ._init import INITS, RANDOM_INITS
+from ._estimators_base import AT_LEAST_ONE, COMMON, MedoidsBase, distance_sum, matrix_bytes
+from ._init import RANDOM_INITS
 from ._matrix_free import METRICS as MATRIX_FREE_METRICS
 from ._matrix_free import matrix_free
 from ._msc import fastermsc, fastmsc, pammedsil
@@ -149,19 +148,12 @@ class KMedoids(MedoidsBase):
     """
 
     _parameter_constraints = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
-        "metric_params": [dict, None],
+        **COMMON,
         "method": [StrOptions({"auto", "matrix_free", *DESCENTS, *SILHOUETTES})],
-        "init": [StrOptions(set(INITS)), "array-like"],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [AT_LEAST_ONE],
         "n_perturbations": [Interval(Integral, 0, None, closed="left")],
         "fixed_medoids": ["array-like", None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "random_state": ["random_state", np.random.Generator],
-        "device": [StrOptions({"cpu", "cuda"}), None],
-        "verbose": ["verbose"],
     }
 
     def __init__(

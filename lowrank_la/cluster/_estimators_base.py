@@ -1,6 +1,7 @@
 """What the estimators of this folder have in common: data in, medoids and labels out."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import (
@@ -9,7 +10,9 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
+from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._support.cuda import is_device_array, to_device, to_host
@@ -18,6 +21,7 @@ from .._support.validation import check_weights, require_memory, validate_rows
 from ._dissimilarities import Dissimilarities
 from ._distances import fitted_params, looks_precomputed, pairwise_distances
 from ._init import (
+    INITS,
     check_fixed,
     check_medoids,
     free_objects,
@@ -30,6 +34,17 @@ _ADVICE = (
     "OneBatchKMedoids and CLARA need none; or pass a float32 matrix of your own, in memory "
     "or mapped from disk (numpy.memmap), with metric='precomputed'"
 )
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+COMMON = {
+    "n_clusters": [AT_LEAST_ONE],
+    "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
+    "metric_params": [dict, None],
+    "init": [StrOptions(set(INITS)), "array-like"],
+    "max_iter": [AT_LEAST_ONE],
+    "random_state": ["random_state", np.random.Generator],
+    "device": [StrOptions({"cpu", "cuda"}), None],
+    "verbose": ["verbose"],
+}
 _PREDICT_ROWS = 8192  # distances to the medoids are made for so many rows at a time
 
 

@@ -1,21 +1,15 @@
 """k-medoids that finds out how many clusters there are."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.metrics.pairwise import _VALID_METRICS
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, warn_not_converged
 from ._dynmsc import dynmsc
-from ._estimators_base import MedoidsBase, distance_sum
-from ._init import INITS
-
-_SOME = Interval(Integral, 1, None, closed="left")
+from ._estimators_base import AT_LEAST_ONE, COMMON, MedoidsBase, distance_sum
 
 
 class DynMSC(MedoidsBase):
@@ -99,15 +93,9 @@ class DynMSC(MedoidsBase):
     """
 
     _parameter_constraints = {
-        "max_clusters": [_SOME],
-        "min_clusters": [_SOME],
-        "metric": [StrOptions({*_VALID_METRICS, "precomputed"} - {"nan_euclidean"}), callable],
-        "metric_params": [dict, None],
-        "init": [StrOptions(set(INITS)), "array-like"],
-        "max_iter": [_SOME],
-        "random_state": ["random_state", np.random.Generator],
-        "device": [StrOptions({"cpu", "cuda"}), None],
-        "verbose": ["verbose"],
+        **{name: kinds for name, kinds in COMMON.items() if name != "n_clusters"},
+        "max_clusters": [AT_LEAST_ONE],
+        "min_clusters": [AT_LEAST_ONE],
     }
 
     def __init__(
