@@ -5,7 +5,8 @@ selection", Information Systems 120 (2024).
 """
 
 from .._support.validation import check_integer, warn_not_converged
-from ._msc_search import Search, check_problem, optimise
+from ._dissimilarities import Dissimilarities
+from ._msc_search import RatioSearch, check_problem, optimise
 
 
 def fastermsc(
@@ -58,7 +59,8 @@ def fastermsc(
     result : KMedoidsResult
         As of :func:`fasterpam`, but ``loss`` and ``history`` are average
         medoid silhouettes: between 0 and 1, and more is better, as in the
-        package kmedoids.
+        package kmedoids. ``n_iter`` counts the passes over the candidates,
+        and the last, which finds nothing more to improve, is one of them.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def fastermsc(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough.
+        If `max_iter` passes were not enough, and no callback stopped the search.
 
     See Also
     --------
@@ -95,12 +97,10 @@ def fastermsc(
     >>> sorted(result.medoids.tolist()), round(result.loss, 4)
     ([1, 4], 0.9327)
     """
-    max_iter = check_integer("max_iter", max_iter, 0)
-    problem = check_problem(diss, medoids, init, random_state, sample_weight, n_cpu, device)
-    result = optimise(*problem, Search.swap_eagerly, max_iter, callback)
-    if not result.converged and result.n_iter == max_iter:
-        warn_not_converged("fastermsc", max_iter)
-    return result
+    return _maximise(
+        "fastermsc", RatioSearch.swap_eagerly, max_iter, callback,
+        diss, medoids, init, random_state, sample_weight, n_cpu, device,
+    )  # fmt: skip
 
 
 def fastmsc(
@@ -146,7 +146,8 @@ def fastmsc(
     Returns
     -------
     result : KMedoidsResult
-        As of :func:`fastermsc`.
+        As of :func:`fastermsc`: ``n_iter`` counts the passes over the
+        candidates, one for each swap and a last one that finds none.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def fastmsc(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough.
+        If `max_iter` passes were not enough, and no callback stopped the search.
 
     Notes
     -----
@@ -175,12 +176,10 @@ def fastmsc(
     >>> fastmsc(abs(x[:, None] - x), [0, 1]).medoids.tolist()
     [4, 1]
     """
-    max_iter = check_integer("max_iter", max_iter, 0)
-    problem = check_problem(diss, medoids, init, random_state, sample_weight, n_cpu, device)
-    result = optimise(*problem, Search.swap_best, max_iter, callback)
-    if not result.converged and result.n_iter == max_iter:
-        warn_not_converged("fastmsc", max_iter)
-    return result
+    return _maximise(
+        "fastmsc", RatioSearch.swap_best, max_iter, callback,
+        diss, medoids, init, random_state, sample_weight, n_cpu, device,
+    )  # fmt: skip
 
 
 def pammedsil(
@@ -227,7 +226,8 @@ def pammedsil(
     Returns
     -------
     result : KMedoidsResult
-        As of :func:`fastermsc`.
+        As of :func:`fastermsc`: ``n_iter`` counts the passes over the
+        candidates, one for each swap and a last one that finds none.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def pammedsil(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough.
+        If `max_iter` passes were not enough, and no callback stopped the search.
 
     Notes
     -----
@@ -256,9 +256,16 @@ def pammedsil(
     >>> pammedsil(abs(x[:, None] - x), 2).medoids.tolist()
     [1, 4]
     """
+    return _maximise(
+        "pammedsil", RatioSearch.swap_best, max_iter, callback,
+        diss, medoids, init, random_state, sample_weight, n_cpu, device,
+    )  # fmt: skip
+
+
+def _maximise(name, one_pass, max_iter, callback, *problem):
+    """Check, search, and warn; who passes `Dissimilarities`, an estimator, warns itself."""
     max_iter = check_integer("max_iter", max_iter, 0)
-    problem = check_problem(diss, medoids, init, random_state, sample_weight, n_cpu, device)
-    result = optimise(*problem, Search.swap_best, max_iter, callback)
-    if not result.converged and result.n_iter == max_iter:
-        warn_not_converged("pammedsil", max_iter)
+    result, stopped = optimise(*check_problem(*problem), one_pass, max_iter, callback)
+    if not (result.converged or stopped or isinstance(problem[0], Dissimilarities)):
+        warn_not_converged(name, max_iter, stacklevel=4)
     return result

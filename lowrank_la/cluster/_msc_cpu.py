@@ -96,7 +96,7 @@ def _set_terms(o, served, slots, terms):
 
 @kernel(strict=True)
 def _assign(lo, hi, b, rows, medoids, served, slots, terms):
-    # (n, n) (k,) in; (3, n) (3, n) (n, 3) out
+    # (n, n) (k,) in; (3, n) (3, n) (n, 8) out
     for o in range(lo, hi):
         terms[o, 0] = 0.0
         for i in range(3):
@@ -149,9 +149,9 @@ def _tally(mask, start, row, terms, change):
 
 
 @kernel(strict=True)
-def _tally_four(lo, hi, rows, served, slots, terms, removal, changes):
+def _tally_four(lo, hi, rows, served, terms, removal, changes):
     """Find what up to four candidates would change."""
-    # (n, n) (3, n) (3, n) (n, 3) (n,) (k,) in; (4, k + 1) out
+    # (n, n) (3, n) (n, 8) (k,) in; (4, k + 1) out
     # Four rows abreast: as many streams from memory, and the bounds are read once.
     n, k, last, third = np.uint64(len(terms)), len(removal), hi - 1, served[2]
     c0, c1, c2, c3 = changes[0], changes[1], changes[2], changes[3]
@@ -215,22 +215,24 @@ def _enter(o, served, slots, terms, removal):
 
 @kernel(strict=True)
 def _swap(candidate, slot, rows, medoids, served, slots, terms, removal):
-    # (n, n) in; (k,) (3, n) (3, n) (n, 3) in and out; (n,) in; (k,) in and out
+    # (n, n) in; (k,) (3, n) (3, n) (n, 8) (k,) in and out
     medoids[slot] = candidate
     row, third = rows[candidate], served[2]
     n, key = np.uint64(len(row)), np.int32(slot)
     lost, n_lost = np.empty(n, np.int64), 0
-    change, start = 0.0, np.uint64(0)
+    change, start, itself = 0.0, np.uint64(0), np.uint64(candidate)
     while start < n:
         mask = below(row, third, start, n) | equal(slots[2], key, start, n)
         mask |= equal(slots[0], key, start, n) | equal(slots[1], key, start, n)
+        if start <= itself < start + np.uint64(WIDTH):
+            mask |= np.uint64(1) << (itself - start)  # it serves itself, among duplicates too
         while mask:
             o = start + lowest(mask)
             mask &= mask - np.uint64(1)
             cost, bound = row[o], third[o]
             change -= _withdraw(o, slots, terms, removal)
             gone = _drop(o, key, served, slots)
-            _insert(o, cost, key, o == np.uint64(candidate), served, slots)
+            _insert(o, cost, key, o == itself, served, slots)
             if gone and slots[2, o] == key and cost > bound:
                 lost[n_lost] = o
                 n_lost += 1
@@ -254,7 +256,7 @@ def _eager_swaps(lo, in_vain, loss, least, rows, medoids, served, slots, terms, 
     while lo < n and lo < end and in_vain < n:
         hi = lo + 4 if lo + 4 < n else n
         hi = hi if hi - lo < n - in_vain else lo + n - in_vain
-        _tally_four(lo, hi, rows, served, slots, terms, removal, changes)
+        _tally_four(lo, hi, rows, served, terms, removal, changes)
         candidate, begin = lo, lo
         lo, in_vain = hi, in_vain + hi - lo
         while candidate < hi:
@@ -297,12 +299,12 @@ def eager_swaps(lo, in_vain, loss, least, rows, medoids, served, slots, terms, r
 
 
 @kernel(strict=True)
-def _best_swaps(lo, hi, b, rows, served, slots, terms, removal, deltas, places):
-    # (n, n) (3, n) (3, n) (n, 3) (n,) (k,) in; (n,) (n,) out
+def _best_swaps(lo, hi, b, rows, served, terms, removal, deltas, places):
+    # (n, n) (3, n) (n, 8) (k,) in; (n,) (n,) out
     changes = np.empty((4, len(removal) + 1))
     for four in range(lo, hi, 4):
         end = four + 4 if four + 4 < hi else hi
-        _tally_four(four, end, rows, served, slots, terms, removal, changes)
+        _tally_four(four, end, rows, served, terms, removal, changes)
         for candidate in range(four, end):
             places[candidate], deltas[candidate] = _best_slot(changes[candidate - four])
 
@@ -310,14 +312,14 @@ def _best_swaps(lo, hi, b, rows, served, slots, terms, removal, deltas, places):
 def best_swaps(rows, served, slots, terms, removal, n_threads):
     """For each candidate, the least change of the sum by a swap, and the slot that makes way."""
     deltas, places = np.empty(len(rows)), np.empty(len(rows), np.int32)
-    args = rows, served, slots, terms, removal, deltas, places
+    args = rows, served, terms, removal, deltas, places
     run_blocks(_best_swaps, len(rows), _CANDIDATES, args, n_threads)
     return deltas, places
 
 
 @kernel(strict=True)
 def _remove(lo, hi, b, slot, rows, medoids, served, slots, terms):
-    # (n, n) (k - 1,) in; (3, n) (3, n) (n, 3) in and out
+    # (n, n) (k - 1,) in; (3, n) (3, n) (n, 8) in and out
     last = len(medoids)
     lost, n_lost = np.empty(hi - lo, np.int64), 0
     for o in range(lo, hi):

@@ -116,7 +116,7 @@ def _swap(candidate, slot, rows, medoids, served, slots, terms):
     for o in range(cuda.grid(1), rows.shape[1], cuda.gridsize(1)):
         cost, bound = rows[candidate, o], served[2, o]
         lost = _drop(o, slot, served, slots)
-        if lost or cost < bound:
+        if lost or cost < bound or o == candidate:  # it serves itself, among duplicates too
             _insert(o, cost, slot, o == candidate, served, slots)
             if lost and slots[2, o] == slot and cost > bound:
                 _find_third(o, rows, medoids, served, slots)

@@ -1,14 +1,17 @@
 """What the searches by silhouettes have in common, from the checks to the result."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .._support.cuda import twin
 from .._support.random import as_generator
 from .._support.validation import check_weights
 from ._dissimilarities import Dissimilarities
-from ._init import check_init, check_medoids, initial_medoids
-from ._pam import pam_build
-from ._solve import KMedoidsResult
+from ._init import NO_MEDOIDS, check_init, check_medoids, initial_medoids
+from ._search import Run
+from ._solve import KMedoidsResult, Task
+from ._solve import optimise as optimise_costs
 
 LEAST_GAIN = 1e-12  # of the silhouette, by a swap: less is rounding in the sums behind it
 
@@ -23,7 +26,7 @@ def check_problem(diss, medoids, init, random_state, sample_weight, n_cpu, devic
     return costs, initial_medoids(costs, medoids, weights, init, rng), weights
 
 
-class Search:
+class RatioSearch:
     """Medoids, and what a search keeps about every object and every medoid.
 
     Attributes
@@ -85,12 +88,20 @@ class Search:
             require_ratios(self.costs, np.nan)
         if not deltas[candidate] < -LEAST_GAIN * self.total:
             return 0, True
-        self.swap(candidate, int(slots[candidate]))
-        return 1, False
+        return self.swap(candidate, int(slots[candidate]))
 
     def swap(self, candidate, slot):
-        """Put a candidate in the place of a medoid."""
+        """Put a candidate in the place of a medoid, unless the sums, made afresh, say no.
+
+        Returns the swaps, and whether there was none: what was foretold may be rounding.
+        """
+        before, state = self.silhouette, [array.copy() for array in self.state]
         self.kernels.swap(candidate, slot, self.rows, *self.state, self.removal)
+        self.add_up()
+        if self.silhouette > before:
+            return 1, False
+        self.medoids, self.served, self.slots, self.terms = state
+        return 0, True
 
     def remove_dearest(self):
         """Drop the medoid that is missed most; the last one takes over its slot."""
@@ -101,7 +112,16 @@ class Search:
         self.add_up()
 
     def run(self, one_pass, max_iter, callback=None, history=()):
-        """Make passes until one is in vain; return swaps, convergence, and the longer history."""
+        """Make passes until one is in vain.
+
+        Returns
+        -------
+        n_swap : int
+        done, stopped : bool
+            Whether the last pass was in vain; whether the callback ended it all.
+        history : list of float
+            The longer one.
+        """
         self.in_vain, n_swap, history = 0, 0, list(history)
         end, done, stopped = len(history) + max_iter, False, False
         while not (done or stopped) and len(history) < end:
@@ -113,33 +133,54 @@ class Search:
             stopped = bool(callback and callback(info))
         return n_swap, done, stopped, history
 
+    def result(self, loss, n_swap, converged, history):
+        """Where the caller's data lie."""
+        return KMedoidsResult(
+            loss=loss,
+            **solution(self.costs, self.medoids, self.slots[0]),
+            n_swap=n_swap,
+            n_iter=len(history),
+            converged=converged,
+            history=np.array(history),
+        )
+
 
 def require_ratios(costs, total):
     """Refuse the matrix if a sum of ratios is not a number."""
     if not np.isfinite(total):
-        raise ValueError(
-            f"{costs.name} has dissimilarities that are NaN, infinite or negative: a silhouette "
-            "is made of ratios, and needs finite ones of at least 0"
-        )
+        _refuse(costs.name)
+
+
+def require_dissimilarities(array, name="diss"):
+    """Refuse what is NaN, infinite or negative."""
+    if not (array.min() >= 0 and array.max() < np.inf):
+        _refuse(name)
+
+
+def _refuse(name):
+    raise ValueError(
+        f"{name} has dissimilarities that are NaN, infinite or negative: a silhouette is made "
+        "of ratios, and needs finite ones of at least 0"
+    )
 
 
 def optimise(costs, medoids, weights, one_pass, max_iter, callback):
-    """Search from given medoids; the loss is that of `diss` as it was passed."""
+    """Search from given medoids; the loss is that of `diss` as it was passed.
+
+    Returns
+    -------
+    result : KMedoidsResult
+    stopped : bool
+        Whether the callback ended the search.
+    """
     if len(medoids) == 1:
-        return single_medoid(costs, weights, max_iter)
-    search = Search(costs, medoids, weights)
-    n_swap, converged, _, history = search.run(lambda: one_pass(search), max_iter, callback)
+        return single_medoid(costs, medoids, weights, max_iter, callback)
+    search = RatioSearch(costs, medoids, weights)
+    n_swap, converged, stopped, history = search.run(lambda: one_pass(search), max_iter, callback)
     loss = confirmed(costs, search.medoids, search.slots, search.served, weights)
     if loss is None:
         return optimise(costs, medoids, weights, one_pass, max_iter, callback)
-    return KMedoidsResult(
-        loss=loss,
-        **solution(costs, search.medoids, search.slots[0]),
-        n_swap=n_swap,
-        n_iter=len(history),
-        converged=converged,
-        history=np.array(history),
-    )
+    return search.result(loss, n_swap, converged, history), stopped
 
 
 def confirmed(costs, medoids, slots, served, weights):
@@ -158,16 +199,10 @@ def solution(costs, medoids, labels):
     return found if costs.stays else {key: costs.kernels.to_host(a) for key, a in found.items()}
 
 
-def single_medoid(costs, weights, max_iter):
+def single_medoid(costs, medoids, weights, max_iter, callback):
     """One medoid has no silhouette: that of least total cost, and silhouette 0."""
-    here = costs.kernels.to_host(weights)
-    best = pam_build(costs.diss, 1, sample_weight=here, device=costs.device)
-    history = np.zeros(min(1, max_iter))
-    return KMedoidsResult(
-        loss=0.0,
-        **solution(costs, best.medoids, best.labels),
-        n_swap=0,
-        n_iter=len(history),
-        converged=True,
-        history=history,
-    )
+    require_dissimilarities(costs.rows, costs.name)
+    task = Task(costs=costs, weights=weights, medoids=medoids, fixed=NO_MEDOIDS)
+    found = optimise_costs(task, medoids, Run(min(1, max_iter)))
+    stopped = bool(found.n_iter and callback and callback({"n_iter": 1, "loss": 0.0, "k": 1}))
+    return replace(found, loss=0.0, history=np.zeros(found.n_iter)), stopped

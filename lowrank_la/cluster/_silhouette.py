@@ -10,10 +10,15 @@ from .._support.validation import (
     check_weights,
     warn_not_converged,
 )
-from ._dissimilarities import check_dissimilarities
+from ._dissimilarities import Dissimilarities, check_dissimilarities
 from ._init import check_medoids
-from ._msc_search import LEAST_GAIN, Search, check_problem, single_medoid, solution
-from ._solve import KMedoidsResult
+from ._msc_search import (
+    LEAST_GAIN,
+    RatioSearch,
+    check_problem,
+    require_dissimilarities,
+    single_medoid,
+)
 
 
 def medoid_silhouette(diss, meds, samples=False, *, sample_weight=None, device=None):
@@ -69,7 +74,7 @@ def medoid_silhouette(diss, meds, samples=False, *, sample_weight=None, device=N
     weights = check_weights(sample_weight, len(given))
     xp = kernels.xp
     costs = xp.asarray(given[:, meds]).astype(np.float64)
-    _require_dissimilarities(costs)
+    require_dissimilarities(costs)
     if len(meds) == 1:
         values = xp.zeros(len(given))
     else:
@@ -140,7 +145,7 @@ def silhouette(diss, labels, samples=False, n_cpu=-1, *, sample_weight=None, dev
     given = check_dissimilarities(diss)
     labels, sizes = _check_labels(labels, len(given))
     weights = check_weights(sample_weight, len(given))
-    _require_dissimilarities(given)
+    require_dissimilarities(given)
     labels, weights = base.to_device(labels), base.to_device(weights)
     sizes = base.xp.bincount(labels, weights, len(sizes))
     sums, threads = base.xp.empty((len(sizes), len(given))), thread_count(n_cpu)
@@ -199,7 +204,8 @@ def pamsil(
     -------
     result : KMedoidsResult
         As of :func:`fasterpam`, but ``loss`` and ``history`` are average
-        silhouettes: between -1 and 1, and more is better.
+        silhouettes: between -1 and 1, and more is better. ``n_iter`` counts
+        the passes, one for each swap and a last one that finds none.
 
     Raises
     ------
@@ -209,7 +215,7 @@ def pamsil(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough.
+        If `max_iter` passes were not enough, and no callback stopped the search.
 
     Notes
     -----
@@ -237,26 +243,21 @@ def pamsil(
     costs, medoids, weights = check_problem(
         diss, medoids, init, random_state, sample_weight, n_cpu, device
     )
-    _require_dissimilarities(costs.diss)
+    require_dissimilarities(costs.diss, costs.name)
     if costs.rows is costs.diss and not bool((costs.diss == costs.diss.T).all()):
         costs.transpose(costs.diss)  # the little that it costs here, it may well cost
     if len(medoids) == 1:
-        return single_medoid(costs, weights, max_iter)
-    search = _AverageSearch(costs, medoids, weights)
-    n_swap, converged, _, history = search.run(search.swap_best, max_iter, callback)
-    if not converged and len(history) == max_iter:
+        result, stopped = single_medoid(costs, medoids, weights, max_iter, callback)
+    else:
+        search = _AverageSearch(costs, medoids, weights)
+        n_swap, converged, stopped, history = search.run(search.swap_best, max_iter, callback)
+        result = search.result(search.silhouette, n_swap, converged, history)
+    if not (result.converged or stopped or isinstance(diss, Dissimilarities)):
         warn_not_converged("pamsil", max_iter)
-    return KMedoidsResult(
-        loss=search.silhouette,
-        **solution(costs, search.medoids, search.slots[0]),
-        n_swap=n_swap,
-        n_iter=len(history),
-        converged=converged,
-        history=np.array(history),
-    )
+    return result
 
 
-class _AverageSearch(Search):
+class _AverageSearch(RatioSearch):
     """A search that goes by the average silhouette of the objects."""
 
     def __init__(self, costs, medoids, weights):
@@ -294,8 +295,7 @@ class _AverageSearch(Search):
             return 0, True
         # Many swaps lead to the same clusters: the first of them, whatever the rounding.
         candidate = int((totals >= totals.max() - least).argmax())
-        self.swap(candidate, int(slots[candidate]))
-        return 1, False
+        return self.swap(candidate, int(slots[candidate]))
 
 
 def _check_flag(samples):
@@ -313,15 +313,6 @@ def _check_labels(labels, n):
         )
     values, inverse = np.unique(labels, return_inverse=True)
     return inverse.astype(np.int32), values
-
-
-def _require_dissimilarities(array):
-    """Refuse what is NaN, infinite or negative."""
-    if not (array.min() >= 0 and array.max() < np.inf):
-        raise ValueError(
-            "diss has dissimilarities that are NaN, infinite or negative: a silhouette is made "
-            "of ratios, and needs finite ones of at least 0"
-        )
 
 
 def _scores(values, weights, samples, stays):

@@ -14,6 +14,8 @@ from sklearn.metrics import silhouette_samples, silhouette_score
 from lowrank_la.cluster import (
     DynMSCResult,
     KMedoidsResult,
+    _msc_cpu,
+    _silhouette_cpu,
     dynmsc,
     fastermsc,
     fastmsc,
@@ -23,6 +25,7 @@ from lowrank_la.cluster import (
     pamsil,
     silhouette,
 )
+from lowrank_la.cluster._dissimilarities import Dissimilarities
 from tests.reference import silhouette as naive
 from tests.reference.kmedoids import nearest
 from tests.strategies import dissimilarities, dtypes, integers, starts, weighted_starts
@@ -266,6 +269,85 @@ def test_asymmetry_that_no_sample_shows_is_met_in_the_end(solve, global_random_s
     assert_valid(result, changed, score_of(solve, changed))
 
 
+# Duplicates
+
+
+@st.composite
+def with_duplicates(draw):
+    """Distances of points on a small grid, and medoids."""
+    n = draw(st.integers(4, 10))
+    points = draw(integers((n, 2), 0, 2))
+    medoids = np.array(draw(st.permutations(range(n)))[: draw(st.integers(2, n - 1))])
+    return cdist(points, points, "cityblock"), medoids
+
+
+def test_pamsil_does_not_go_in_circles():
+    """Medoids that their duplicates served emptied the clusters that the sums had foretold."""
+    points = [[0, 0], [0, 2], [2, 0], [2, 1], [0, 0], [2, 1], [2, 2], [1, 1], [2, 1], [2, 1]]
+    result = pamsil(cdist(points, points, "cityblock"), [9, 4, 1, 8, 6, 5], max_iter=6)
+    assert result.converged
+    assert np.all(np.diff(result.history) >= 0)
+    assert result.loss == result.history.max()
+
+
+@each(SOLVERS)
+@given(problem=with_duplicates())
+def test_among_duplicates_a_medoid_serves_itself(solve, problem):
+    diss, medoids = problem
+    result = solve(diss, medoids)
+    np.testing.assert_array_equal(result.labels[result.medoids], np.arange(len(result.medoids)))
+
+
+@each(SOLVERS)
+def test_no_cluster_is_empty_of_repeated_rows(solve, global_random_seed):
+    """On both sides of a border of lanes."""
+    rng = np.random.default_rng(global_random_seed)
+    points = rng.integers(0, 3, (70, 2))
+    result = solve(cdist(points, points), rng.choice(70, 12, replace=False))
+    np.testing.assert_array_equal(np.unique(result.labels), np.arange(len(result.medoids)))
+    np.testing.assert_array_equal(result.labels[result.medoids], np.arange(len(result.medoids)))
+
+
+@each(SOLVERS)
+def test_a_newcomer_that_three_medoids_serve_for_nothing_serves_itself(solve):
+    """Costs that are no distances: what serves one object as well serves others worse."""
+    options = {"minimum_k": 5} if solve is dynmsc else {}
+    for seed in (19, 88, 132, 210):
+        rng = np.random.default_rng(seed)
+        free = rng.random((12, 12)) < 0.5
+        diss = np.where(free, 0, rng.integers(0, 9, (12, 12))).astype(float)
+        np.fill_diagonal(diss, 0)
+        result = solve(diss, rng.choice(12, 5, replace=False), **options)
+        np.testing.assert_array_equal(result.labels[result.medoids], np.arange(5))
+
+
+@settings(max_examples=50)
+@given(with_duplicates())
+def test_pamsil_rises_until_it_ends(problem):
+    diss, medoids = problem
+    result = pamsil(diss, medoids)
+    assert result.converged
+    assert np.all(np.diff(result.history) >= 0)
+    expected = naive.silhouettes(diss, result.labels).mean()
+    assert result.loss == pytest.approx(expected, abs=1e-12)
+
+
+@each([fastmsc, pamsil])
+def test_a_swap_that_fails_is_taken_back(solve, monkeypatch):
+    """Whatever was foretold: it counts what the sums say afterwards."""
+    diss = distances(20, 0)
+    best = solve(diss, 4)
+    everything = np.full(20, 99.0)
+    places = np.zeros(20, np.int32)
+    monkeypatch.setattr(_msc_cpu, "best_swaps", lambda *args: (-everything, places))
+    monkeypatch.setattr(_silhouette_cpu, "try_swaps", lambda *args: (everything.copy(), places))
+    result = solve(diss, best.medoids)
+    assert (result.n_swap, result.n_iter, result.converged) == (0, 1, True)
+    assert result.medoids.tolist() == best.medoids.tolist()
+    assert result.loss == pytest.approx(best.loss, abs=1e-15)
+    np.testing.assert_array_equal(result.labels, best.labels)
+
+
 # Invariances
 
 
@@ -375,6 +457,30 @@ def test_one_medoid_is_that_of_least_cost(solve):
 
 
 @each(SOLVERS)
+def test_one_medoid_is_searched_as_others_are(solve):
+    diss, seen = generic(12, 0), []
+    weights = np.arange(12.0)
+    options = {"minimum_k": 1} if solve is dynmsc else {}
+    result = solve(diss, 1, sample_weight=weights, callback=seen.append, **options)
+    assert result.medoids.tolist() == [1 + (weights @ diss)[1:].argmin()]
+    assert seen == [{"n_iter": 1, "loss": 0.0, "k": 1}]
+    with pytest.warns(ConvergenceWarning, match=solve.__name__):
+        result = solve(diss, [4], max_iter=0, **options)
+    assert (result.medoids.tolist(), result.n_iter, result.converged) == ([4], 0, False)
+
+
+@each(SOLVERS)
+def test_messages_have_the_name_of_the_matrix(solve):
+    for value in (np.nan, np.inf, -1.0):
+        diss = generic(6, 0)
+        diss[2, 1] = value
+        for k in (1, 2, 6):
+            options = {"minimum_k": 1} if solve is dynmsc else {}
+            with pytest.raises(ValueError, match="^the costs has"):
+                solve(Dissimilarities(diss, name="the costs"), k, **options)
+
+
+@each(SOLVERS)
 def test_every_object_its_own_medoid(solve):
     diss = distances(6, 0)
     options = {"minimum_k": 6} if solve is dynmsc else {}
@@ -451,11 +557,12 @@ def test_medoids_that_are_none(meds):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, -np.inf])
 def test_what_has_no_ratio_is_refused(value):
     for solve in SOLVERS:
-        for i, j, k in [(0, 5, 2), (5, 0, 2), (4, 4, 3), (2, 1, 6), (3, 4, 6)]:
+        for i, j, k in [(0, 5, 2), (5, 0, 2), (4, 4, 3), (2, 1, 6), (3, 4, 6), (3, 4, 1)]:
             diss = generic(6, 0)
             diss[i, j] = value
+            options = {"minimum_k": 1} if solve is dynmsc else {}
             with pytest.raises(ValueError, match="diss"):
-                solve(diss, k)
+                solve(diss, k, **options)
     diss = generic(6, 0)
     diss[2, 1] = value
     with pytest.raises(ValueError, match="diss"):
@@ -475,6 +582,30 @@ def test_too_few_passes_warn_and_still_return(solve):
     assert not result.converged
     with pytest.warns(ConvergenceWarning):
         assert solve(diss, [0, 1, 2], max_iter=0).n_iter == 0
+
+
+@each(SOLVERS)
+def test_who_stops_in_the_last_pass_needs_no_warning_either(solve):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = solve(distances(60, 0), [0, 1, 2, 3, 4], max_iter=1, callback=lambda info: True)
+    assert (result.n_iter, result.converged) == (1, False)
+
+
+@each(SOLVERS)
+def test_warnings_are_the_estimators_own(solve):
+    """It passes checked costs, and tells about the best of its starts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = solve(Dissimilarities(distances(60, 0)), [0, 1, 2, 3, 4], max_iter=1)
+    assert not result.converged
+
+
+@each(SOLVERS)
+def test_warnings_point_to_the_caller(solve):
+    with pytest.warns(ConvergenceWarning) as caught:
+        solve(distances(60, 0), [0, 1, 2, 3, 4], max_iter=1)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @each(SOLVERS)

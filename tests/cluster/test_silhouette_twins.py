@@ -119,6 +119,29 @@ def test_assign_swap_and_remove(n, k, dtype):
         assert_same(one, other)
 
 
+def test_a_newcomer_serves_itself_among_duplicates():
+    one, other = states = pair(np.zeros((16, 16)), np.arange(5), np.ones(16))
+    for candidate, slot in ((9, 4), (12, 0), (15, 4), (13, 1), (10, 2)):
+        for state in states:
+            state.swap(candidate, slot)
+            medoids, _, slots, *_ = state.host()
+            np.testing.assert_array_equal(slots[0, medoids], np.arange(5))
+        assert_same(one, other)
+
+
+def test_whole_searches_where_much_is_free():
+    rng = np.random.default_rng(19)
+    rows = np.where(rng.random((12, 12)) < 0.5, 0, rng.integers(0, 9, (12, 12))).astype(float)
+    np.fill_diagonal(rows, 0)
+    start = rng.choice(12, 5, replace=False)
+    for solve in (fastermsc, fastmsc, pamsil):
+        one, other = (solve(rows, start, device=device) for device in ("cpu", "cuda"))
+        np.testing.assert_array_equal(other.medoids, one.medoids)
+        np.testing.assert_array_equal(other.labels, one.labels)
+        np.testing.assert_array_equal(other.labels[other.medoids], np.arange(5))
+        close(other.history, one.history, rtol=1e-8)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("n", "k"), [(13, 2), (18, 5)])
 def test_eager_and_best_swaps(n, k, dtype):
