@@ -99,7 +99,8 @@ class OneBatchKMedoids(MedoidsBase):
 
     Examples
     --------
-    >>>     >>> from lowrank_la.cluster import OneBatchKMedoids
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import OneBatchKMedoids
     >>> X = np.random.default_rng(0).normal(size=(100_000, 2)).astype(np.float32)
     >>> model = OneBatchKMedoids(n_clusters=10, random_state=0).fit(X)
     >>> model.cluster_centers_.shape, model.labels_.shape
@@ -259,7 +260,8 @@ class CLARANS(MedoidsBase):
 
     Examples
     --------
-    >>>     >>> from lowrank_la.cluster import CLARANS
+    >>> import numpy as np
+    >>> from lowrank_la.cluster import CLARANS
     >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
     >>> model = CLARANS(n_clusters=2, random_state=0).fit(X)
     >>> sorted(model.medoid_indices_.tolist()), model.inertia_
