@@ -62,7 +62,7 @@ def _local_search(objects, start, weights, max_neighbors, rng, run, n_fixed, n_t
 
     def blocks():
         for ids in (order[lo : lo + step] for lo in range(0, len(order), step)):
-            yield objects.costs(ids), kernels.to_device(ids)
+            yield objects.costs(ids), kernels.xp.arange(len(ids)), kernels.to_device(ids)
 
     eager_in_blocks(search, blocks, enough, run, objects.require_finite)
     return kernels.to_host(search.medoids)

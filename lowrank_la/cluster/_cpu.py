@@ -2,7 +2,8 @@
 
 What the user gave arrives frozen. ``rows[j, o]`` is the cost of serving object
 o by candidate j, so that all that a candidate is judged by lies in one row;
-``ids[j]`` is what a medoid made of it is called, or -1 if it must not be one. The
+``ids[j]`` is what a medoid made of it is called, or -1 if it must not be one;
+``order`` has the rows in the order in which they are tried. The
 state of the search is, per object: the costs to its nearest and second nearest
 medoid (``near``, ``second``) and the slots of these medoids (``nearest``,
 ``runner_up``); and per slot the loss that its removal would cause
@@ -156,16 +157,16 @@ def _reset(removal, changes):
 
 
 @kernel(strict=True)
-def _score_four(lo, hi, rows, near, second, nearest, weights, changes):
+def _score_four(lo, hi, rows, order, near, second, nearest, weights, changes):
     """Tally up to four candidates, one in each of the first rows of `changes`."""
-    # (c, n) (n,) (n,) (n,) (n,) in; changes (5, k + 2): four out, the last from `_reset`
+    # (c, n) (c,) (n,) (n,) (n,) (n,) in; changes (5, k + 2): four out, the last from `_reset`
     # Four rows abreast: as many streams from memory, and `second` is read once.
     n, last = np.uint64(len(near)), hi - 1
     c0, c1, c2, c3 = changes[0], changes[1], changes[2], changes[3]
     for i in range(changes.shape[1]):
         c0[i] = c1[i] = c2[i] = c3[i] = changes[4, i]
-    r0, r1 = rows[lo], rows[min(lo + 1, last)]
-    r2, r3 = rows[min(lo + 2, last)], rows[min(lo + 3, last)]
+    r0, r1 = rows[order[lo]], rows[order[min(lo + 1, last)]]
+    r2, r3 = rows[order[min(lo + 2, last)]], rows[order[min(lo + 3, last)]]
     start = np.uint64(0)
     while start < n:
         m0 = below(r0, second, start, n)
@@ -184,14 +185,14 @@ def _score_four(lo, hi, rows, near, second, nearest, weights, changes):
 
 
 @kernel(strict=True)
-def _try_four(lo, hi, rows, ids, near, second, nearest, weights, loss, changes):
+def _try_four(lo, hi, rows, order, ids, near, second, nearest, weights, loss, changes):
     """First of up to four candidates that improves the loss, or -1; its slot; the change."""
     k = changes.shape[1] - 2
-    _score_four(lo, hi, rows, near, second, nearest, weights, changes)
+    _score_four(lo, hi, rows, order, near, second, nearest, weights, changes)
     for candidate in range(lo, hi):
         change = changes[candidate - lo]
         delta = change[k] + change[k + 1]
-        if not delta >= 0.0 and ids[candidate] >= 0:  # NaN, too, ends the search
+        if not delta >= 0.0 and ids[order[candidate]] >= 0:  # NaN, too, ends the search
             slot = 0
             while change[slot] > change[k + 1]:
                 slot += 1
@@ -201,14 +202,16 @@ def _try_four(lo, hi, rows, ids, near, second, nearest, weights, loss, changes):
 
 
 @kernel(strict=True)
-def _best_swaps(lo, hi, b, rows, ids, near, second, nearest, weights, removal, deltas, candidates):
-    # (c, n) (c,) (n,) (n,) (n,) (n,) (k,) in; (n_blocks, k) (n_blocks, k) out
+def _best_swaps(
+    lo, hi, b, rows, order, ids, near, second, nearest, weights, removal, deltas, candidates
+):
+    # (c, n) (c,) (c,) (n,) (n,) (n,) (n,) (k,) in; (n_blocks, k) (n_blocks, k) out
     k = len(removal)
     changes = np.empty((5, k + 2))
     _reset(removal, changes)
     for first in range(lo, hi, 4):
         stop = first + 4 if first + 4 < hi else hi
-        _score_four(first, stop, rows, near, second, nearest, weights, changes)
+        _score_four(first, stop, rows, order, near, second, nearest, weights, changes)
         for candidate in range(first, stop):
             change = changes[candidate - first]
             for slot in range(k):
@@ -221,7 +224,8 @@ def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
     """Change of the loss by the best candidate for each slot (NaN if not finite), and its row."""
     shape = -(-len(rows) // _CANDIDATES), len(removal)
     deltas, candidates = np.full(shape, np.inf), np.zeros(shape, np.int64)
-    args = rows, ids, near, second, nearest, weights, removal, deltas, candidates
+    args = rows, np.arange(len(rows)), ids, near, second, nearest, weights, removal
+    args = *args, deltas, candidates
     run_blocks(_best_swaps, len(rows), _CANDIDATES, args, n_threads)
     best = deltas.argmin(axis=0)[None]
     return tuple(np.take_along_axis(a, best, axis=0)[0] for a in (deltas, candidates))
@@ -291,7 +295,7 @@ _LEAD = 2  # fours left to the swapping thread before the first that a helper cl
 
 
 @kernel(strict=True)
-def _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, changes):
+def _clear_ahead(rows, order, ids, near, second, nearest, weights, removal, board, changes):
     """Try fours ahead until one improves the loss, the version changes or none is left."""
     n = len(rows)
     version = load(board, _VERSION)
@@ -304,7 +308,7 @@ def _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, chan
         if lo >= n:
             return version
         candidate, _, _ = _try_four(
-            lo, min(lo + 4, n), rows, ids, near, second, nearest, weights, 0.0, changes
+            lo, min(lo + 4, n), rows, order, ids, near, second, nearest, weights, 0.0, changes
         )
         if load(board, _VERSION) != version:
             return version
@@ -315,11 +319,13 @@ def _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, chan
     return version
 
 
-def _assist(rows, ids, near, second, nearest, weights, removal, board):
+def _assist(rows, order, ids, near, second, nearest, weights, removal, board):
     """Clear candidates ahead until the board says that all is done."""
     changes = np.empty((5, len(removal) + 2))
     while not board[_DONE]:
-        seen = _clear_ahead(rows, ids, near, second, nearest, weights, removal, board, changes)
+        seen = _clear_ahead(
+            rows, order, ids, near, second, nearest, weights, removal, board, changes
+        )
         looks = 0
         while board[_VERSION] == seen and not board[_DONE]:
             time.sleep(0 if looks < _LOOKS else 1e-4)
@@ -328,7 +334,7 @@ def _assist(rows, ids, near, second, nearest, weights, removal, board):
 
 @kernel(strict=True)
 def _eager_swaps(
-    lo, in_vain, enough, loss, n_helpers, rows, ids, medoids,
+    lo, in_vain, enough, loss, n_helpers, rows, order, ids, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes,
 ):  # fmt: skip
     n, end, version, lead, n_swap = len(rows), lo + _STRETCH // len(near), board[_VERSION], _LEAD, 0
@@ -346,7 +352,7 @@ def _eager_swaps(
             store(board, _CLAIM, four + 1 + lead)
             lead *= 2
         candidate, slot, delta = _try_four(
-            lo, hi, rows, ids, near, second, nearest, weights, loss, changes
+            lo, hi, rows, order, ids, near, second, nearest, weights, loss, changes
         )
         if candidate < 0:
             in_vain, lo = in_vain + hi - lo, hi
@@ -354,9 +360,10 @@ def _eager_swaps(
             return lo, in_vain, n_swap, np.nan
         else:
             store(board, _VERSION, version + 1)
-            medoids[slot] = ids[candidate]
+            row = order[candidate]
+            medoids[slot] = ids[row]
             loss += _swap(
-                ids[candidate], slot, rows[candidate],
+                ids[row], slot, rows[row],
                 near, second, nearest, runner_up, weights, removal, table,
             )  # fmt: skip
             _reset(removal, changes)
@@ -368,7 +375,7 @@ def _eager_swaps(
 
 
 def eager_swaps(
-    lo, in_vain, enough, loss, rows, ids,
+    lo, in_vain, enough, loss, rows, order, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Go on with a pass at candidate `lo`, swapping whenever a candidate improves the loss.
@@ -376,7 +383,7 @@ def eager_swaps(
     Parameters
     ----------
     lo : int
-        Row of the next candidate.
+        Place of the next candidate in the order.
     in_vain : int
         Candidates tried since the last swap.
     enough : int
@@ -384,6 +391,7 @@ def eager_swaps(
     loss : float
     rows : array of shape (c, n)
         Candidates' costs.
+    order : array of shape (c,), int64
     ids : array of shape (c,), int64
 
     Returns
@@ -394,19 +402,19 @@ def eager_swaps(
     """
     board = np.zeros(_CLEARED + len(rows) // 4 + 1, np.int64)
     board[_VERSION] = 2  # nothing has been cleared for it
-    seen = rows, ids, near, second, nearest, weights, removal, board
+    seen = rows, order, ids, near, second, nearest, weights, removal, board
     changes = np.empty((5, len(removal) + 2))
     n_helpers = min(n_threads - 1, _HELPERS)
     with helpers(n_helpers, partial(board.__setitem__, _DONE, 1), _assist, *seen):
         return _eager_swaps(
-            lo, in_vain, enough, loss, n_helpers, rows, ids, medoids,
+            lo, in_vain, enough, loss, n_helpers, rows, order, ids, medoids,
             near, second, nearest, runner_up, weights, removal, table, board, changes,
         )  # fmt: skip
 
 
 @kernel(strict=True)
 def _perturb(
-    slots, draws, max_iter, converged, loss, rows, ids, medoids,
+    slots, draws, max_iter, converged, loss, rows, order, ids, medoids,
     near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
 ):  # fmt: skip
     # (p, a) (p, a) in: which medoid makes way for which object; (p,) out; best (k,) scratch
@@ -429,7 +437,7 @@ def _perturb(
             lo, n_pass = 0, n_pass + 1
             while lo < n and in_vain < n:
                 lo, in_vain, swaps, now = _eager_swaps(
-                    lo, in_vain, n, now, 0, rows, ids, medoids,
+                    lo, in_vain, n, now, 0, rows, order, ids, medoids,
                     near, second, nearest, runner_up, weights, removal, table, board, changes,
                 )  # fmt: skip
                 n_swap += swaps
@@ -446,7 +454,7 @@ def _perturb(
 
 
 def perturb(
-    slots, draws, max_iter, converged, loss, rows, ids,
+    slots, draws, max_iter, converged, loss, rows, order, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Replace medoids, swap eagerly from there, and keep what is not worse, again and again.
@@ -471,7 +479,7 @@ def perturb(
     changes, best = np.empty((5, len(removal) + 2)), np.empty(len(removal), np.int64)
     losses = np.empty(len(slots))
     n_swap, converged = _perturb(
-        slots, draws, max_iter, converged, loss, rows, ids, medoids,
+        slots, draws, max_iter, converged, loss, rows, order, ids, medoids,
         near, second, nearest, runner_up, weights, removal, table, board, changes, best, losses,
     )  # fmt: skip
     return losses, n_swap, converged

@@ -64,12 +64,13 @@ def add_up(near, second, nearest, weights, removal):
 
 
 @cuda_kernel(
-    "int64, T[:, ::1], T[::1], T[::1], int32[::1], float64[::1], float64[:, ::1], float64[::1]"
+    "int64, T[:, ::1], int64[::1], T[::1], T[::1], int32[::1], float64[::1], float64[:, ::1], "
+    "float64[::1]"
 )
-def _tally(lo, rows, near, second, nearest, weights, change, gains):
+def _tally(lo, rows, order, near, second, nearest, weights, change, gains):
     # A block of threads to a candidate; `change` holds the removal losses at the start.
     for c in range(cuda.blockIdx.x, gains.size, cuda.gridDim.x):
-        row = rows[lo + c]
+        row = rows[order[lo + c]]
         gain = 0.0
         for o in range(cuda.threadIdx.x, near.size, cuda.blockDim.x):
             cost = np.float64(row[o])
@@ -80,23 +81,23 @@ def _tally(lo, rows, near, second, nearest, weights, change, gains):
         cuda.atomic.add(gains, c, gain)
 
 
-def _scores(lo, hi, rows, near, second, nearest, weights, removal):
+def _scores(lo, hi, rows, order, near, second, nearest, weights, removal):
     """Change of the loss by each candidate of [lo, hi): for each slot, and for all alike."""
     change, gains = xp.tile(removal, (hi - lo, 1)), xp.zeros(hi - lo)
-    _tally(hi - lo, lo, rows, near, second, nearest, weights, change, gains)
+    _tally(hi - lo, lo, rows, order, near, second, nearest, weights, change, gains)
     return change, gains
 
 
-def _first_improving(lo, hi, loss, rows, ids, near, second, nearest, weights, removal):
+def _first_improving(lo, hi, loss, rows, order, ids, near, second, nearest, weights, removal):
     """First candidate in [lo, hi) that improves the loss, or -1; its slot; the change."""
     batch, most = _FIRST_BATCH, max(1, _BATCH_BYTES // (8 * len(removal)))
     while lo < hi:
         end = lo + min(batch, most, hi - lo)
-        change, gains = _scores(lo, end, rows, near, second, nearest, weights, removal)
+        change, gains = _scores(lo, end, rows, order, near, second, nearest, weights, removal)
         deltas, slots = gains + change.min(axis=1), change.argmin(axis=1)
         needed = -LEAST_GAIN * (abs(loss) + removal[slots])
         # With all medoids fixed a change is infinite, and no swap.
-        hits = xp.flatnonzero(~(deltas >= needed) & (ids[lo:end] >= 0))
+        hits = xp.flatnonzero(~(deltas >= needed) & (ids[order[lo:end]] >= 0))
         if len(hits):
             hit = int(hits[0])
             return lo + hit, int(slots[hit]), float(deltas[hit])
@@ -106,11 +107,11 @@ def _first_improving(lo, hi, loss, rows, ids, near, second, nearest, weights, re
 
 def best_swaps(rows, ids, near, second, nearest, weights, removal, n_threads):
     """Change of the loss by the best candidate for each slot (NaN if not finite), and its row."""
-    step = max(1, _BATCH_BYTES // (8 * len(removal)))
+    order, step = xp.arange(len(rows)), max(1, _BATCH_BYTES // (8 * len(removal)))
     best, candidates = xp.full(len(removal), np.inf), xp.zeros(len(removal), np.int64)
     for lo in range(0, len(rows), step):
         hi = min(lo + step, len(rows))
-        change, gains = _scores(lo, hi, rows, near, second, nearest, weights, removal)
+        change, gains = _scores(lo, hi, rows, order, near, second, nearest, weights, removal)
         deltas = xp.where(ids[lo:hi, None] >= 0, gains[:, None] + change, np.inf)
         least = deltas.min(axis=0)
         better = ~(least >= best)
@@ -150,25 +151,26 @@ def swap(
 
 
 def eager_swaps(
-    lo, in_vain, enough, loss, rows, ids,
+    lo, in_vain, enough, loss, rows, order, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Go on with a pass at candidate `lo` until a swap has been made; see the twin in `_cpu`."""
     hi = min(len(rows), lo + enough - in_vain)
-    row, slot, delta = _first_improving(
-        lo, hi, loss, rows, ids, near, second, nearest, weights, removal
+    place, slot, delta = _first_improving(
+        lo, hi, loss, rows, order, ids, near, second, nearest, weights, removal
     )
-    if row < 0:
+    if place < 0:
         return hi, in_vain + hi - lo, 0, loss
     if not np.isfinite(delta):
         return lo, in_vain, 0, np.nan
+    row = int(order[place])
     medoids[slot] = candidate = int(ids[row])
     state = near, second, nearest, runner_up, weights, removal, table
-    return row + 1, 1, 1, swap(candidate, slot, rows[row], *state, n_threads)
+    return place + 1, 1, 1, swap(candidate, slot, rows[row], *state, n_threads)
 
 
 def perturb(
-    slots, draws, max_iter, converged, loss, rows, ids,
+    slots, draws, max_iter, converged, loss, rows, order, ids,
     medoids, near, second, nearest, runner_up, weights, removal, table, n_threads,
 ):  # fmt: skip
     """Replace medoids, swap eagerly from there, and keep what is not worse; see `_cpu`."""
@@ -186,7 +188,7 @@ def perturb(
             lo = 0
             while lo < len(rows) and in_vain < len(rows):
                 lo, in_vain, n_swap, now = eager_swaps(
-                    lo, in_vain, len(rows), now, rows, ids,
+                    lo, in_vain, len(rows), now, rows, order, ids,
                     medoids, *objects, weights, removal, table, n_threads,
                 )  # fmt: skip
                 total += n_swap

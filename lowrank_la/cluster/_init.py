@@ -22,6 +22,8 @@ def check_medoids(medoids, n, name="medoids"):
             raise ValueError(f"{name}={medoids}: between 1 and n={n} are possible")
         return int(medoids)
     given = np.asarray(medoids)
+    if given.ndim > 1:
+        raise ValueError(f"{name} has shape {given.shape}: numbers of objects are needed, not rows")
     if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
         raise ValueError(
             f"{name}={medoids!r}: an integer, or a one-dimensional array of indices, is needed"

@@ -69,7 +69,8 @@ class _Blocks:
     def __call__(self):
         for lo in range(0, len(self.candidates), self.step):
             ids = self.candidates[lo : lo + self.step]
-            yield self._rows(lo, ids), self.objects.kernels.to_device(ids)
+            order = self.objects.kernels.xp.arange(len(ids))
+            yield self._rows(lo, ids), order, self.objects.kernels.to_device(ids)
 
     def _rows(self, lo, ids):
         if lo in self.kept:

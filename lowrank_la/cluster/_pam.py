@@ -69,7 +69,8 @@ def fasterpam(
         they take the first slots. Their weights may be zero.
     n_init : int, default=1
         Random starts on the one matrix, if `medoids` is a number and `init` is
-        random; the best result is returned.
+        random; the best result is returned. The first tries the candidates in their
+        order in `diss`, the others in a random one.
     n_perturbations : int, default=0
         Iterated local search: so many times, up to eight medoids are replaced by
         random objects and eager swaps made from there; what is not worse is kept.

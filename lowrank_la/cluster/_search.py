@@ -59,12 +59,12 @@ class Search:
         args = self.near, self.second, self.nearest, self.weights, self.removal
         self.loss = self.kernels.add_up(*args)
 
-    def eager_swaps(self, rows, ids, lo, in_vain, enough):
-        """Swap eagerly from row `lo` on; return where the pass stands, and the swaps."""
+    def eager_swaps(self, rows, order, ids, lo, in_vain, enough):
+        """Swap eagerly from place `lo` on; return where the pass stands, and the swaps."""
         if len(self.medoids) == 1:  # none is second nearest: the sums of the rows tell all
             return self._best_single(rows, ids, in_vain)
         lo, in_vain, n_swap, self.loss = self.kernels.eager_swaps(
-            lo, in_vain, enough, self.loss, rows, ids, self.medoids, *self._objects,
+            lo, in_vain, enough, self.loss, rows, order, ids, self.medoids, *self._objects,
             self.weights, self.removal, self.table, self.n_threads,
         )  # fmt: skip
         return lo, in_vain, n_swap
@@ -92,10 +92,10 @@ class Search:
         self.kernels.swap(candidate, int(slot), rows[row], *state)
         self.add_up()
 
-    def perturb(self, slots, draws, run, rows, ids):
+    def perturb(self, slots, draws, run, rows, order, ids):
         """Replace medoids by candidates, swap eagerly, and keep what is not worse."""
         losses, n_swap, converged = self.kernels.perturb(
-            slots, draws, run.max_iter, run.converged, self.loss, rows, ids, self.medoids,
+            slots, draws, run.max_iter, run.converged, self.loss, rows, order, ids, self.medoids,
             *self._objects,
             self.weights, self.removal, self.table, self.n_threads,
         )  # fmt: skip
@@ -174,7 +174,7 @@ def eager_in_blocks(search, blocks, enough, run, require_finite):
     search : Search
         Is improved in place.
     blocks : callable
-        Returns an iterable over all candidates: pairs of rows and ids.
+        Returns an iterable over all candidates: rows, the order to try them in, ids.
     enough : int
         As many as there are candidates, for a local optimum.
     run : Run
@@ -184,24 +184,26 @@ def eager_in_blocks(search, blocks, enough, run, require_finite):
     in_vain = 0  # candidates tried since the last swap
     while not run.over:
         swaps = 0
-        for rows, ids in blocks():
+        for rows, order, ids in blocks():
             if in_vain >= enough or run.late:
                 break
             lo = 0
             while lo < len(rows) and in_vain < enough and not run.late:
-                lo, in_vain, n_swap = search.eager_swaps(rows, ids, lo, in_vain, enough)
+                lo, in_vain, n_swap = search.eager_swaps(rows, order, ids, lo, in_vain, enough)
                 require_finite(search.loss)
                 swaps += n_swap
         search.add_up()
         run.end_pass(search.loss, swaps, in_vain >= enough)
 
 
-def eager(search, costs, ids, run):
+def eager(search, costs, order, ids, run):
     """Swap as soon as a swap improves, until a whole round has found none (FasterPAM)."""
-    eager_in_blocks(search, lambda: [(costs.rows, ids)], len(costs), run, costs.require_finite)
+    eager_in_blocks(
+        search, lambda: [(costs.rows, order, ids)], len(costs), run, costs.require_finite
+    )
 
 
-def steepest(search, costs, ids, run):
+def steepest(search, costs, order, ids, run):
     """Make the best of all swaps in each pass, as PAM does (FastPAM1)."""
     while not run.over:
         deltas, candidates = search.best_swaps(costs.rows, ids)
@@ -213,7 +215,7 @@ def steepest(search, costs, ids, run):
         run.end_pass(search.loss, int(improves), not improves)
 
 
-def best_of_each(search, costs, ids, run):
+def best_of_each(search, costs, order, ids, run):
     """Make the best swap of each medoid in a pass, as far as it still improves (FastPAM2)."""
     rows = costs.rows
     while not run.over:
@@ -229,7 +231,7 @@ def best_of_each(search, costs, ids, run):
         run.end_pass(search.loss, swaps, not swaps)
 
 
-def alternating(search, costs, ids, run):
+def alternating(search, costs, order, ids, run):
     """Make the best object of each cluster its medoid, then assign objects anew."""
     to_host, k, rows = search.kernels.to_host, len(search.medoids), costs.rows
     # Not all costs will be looked at.
@@ -277,6 +279,8 @@ def perturb(search, costs, ids, n_perturbations, rng, run):
     for some in (slice(lo, lo + few) for lo in range(0, n_perturbations, few)):
         if run.called_off or run.late:
             return
-        losses, n_swap, converged = search.perturb(slots[some], draws[some], run, costs.rows, ids)
+        order = search.kernels.to_device(rng.permutation(len(costs)))
+        args = slots[some], draws[some], run, costs.rows, order, ids
+        losses, n_swap, converged = search.perturb(*args)
         costs.require_finite(search.loss)
         run.end_perturbations(losses, n_swap, converged)

@@ -86,14 +86,15 @@ def best_of_starts(task, method, init, rng, run, n_init=1, n_perturbations=0):
     for _ in range(n_init if isinstance(task.medoids, int) and init in RANDOM_INITS else 1):
         if best and (run.called_off or run.late):
             break
-        run = run.anew()
-        result = optimise(task, task.start(init, rng), run, method, n_perturbations, rng)
+        run, start = run.anew(), task.start(init, rng)
+        order = None if best is None else rng.permutation(len(task.costs))
+        result = optimise(task, start, run, method, n_perturbations, rng, order)
         if best is None or result.loss < best.loss:
             best = result
     return best, run
 
 
-def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None):
+def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None, order=None):
     """Search from given medoids; the loss is that of `diss` as it was passed."""
     costs, weights, xp = task.costs, task.weights, task.costs.kernels.xp
     if len(medoids) == 1:
@@ -101,13 +102,14 @@ def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None
     n_fixed = len(task.fixed)
     search = Search(costs.kernels, costs.rows, medoids, weights, costs.n_threads, n_fixed=n_fixed)
     ids = xp.where(weights > 0, xp.arange(len(costs)), -1)
-    DESCENTS[method](search, costs, ids, run)
+    order = xp.arange(len(costs)) if order is None else costs.kernels.to_device(order)
+    DESCENTS[method](search, costs, order, ids, run)
     perturb(search, costs, ids, n_perturbations, rng, run)
     served = costs.served(search.medoids, search.nearest)
     if not costs.confirm(search.near, served, weights):
         run.reset()
         start = costs.kernels.to_host(search.medoids) if run.called_off else medoids
-        return optimise(task, start, run, method, n_perturbations, rng)
+        return optimise(task, start, run, method, n_perturbations, rng, order)
     loss = float((weights * served).sum())  # not by BLAS, whose threads go on spinning
     return _result(costs, run, loss, search.medoids, search.nearest)
 

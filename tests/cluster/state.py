@@ -8,10 +8,11 @@ from lowrank_la.cluster._search import Search
 class State(Search):
     """Objects and medoids of a search; `rows[j, o]` is the cost of serving o by j."""
 
-    def __init__(self, kernels, rows, medoids, weights=None):
+    def __init__(self, kernels, rows, medoids, weights=None, order=None):
         n, xp = len(rows), kernels.xp
         self.rows = kernels.to_device(np.ascontiguousarray(rows))
         weights = kernels.to_device(np.ones(n) if weights is None else weights)
+        self.order = xp.arange(n) if order is None else kernels.to_device(order)
         self.ids = xp.where(weights > 0, xp.arange(n), -1)
         super().__init__(kernels, self.rows, medoids, weights, 1)
 
@@ -19,7 +20,9 @@ class State(Search):
         """Swap until a whole round has found none; yield the number of swaps of each call."""
         lo, in_vain, n = 0, 0, len(self.near)
         while in_vain < n:
-            lo, in_vain, n_swap = self.eager_swaps(self.rows, self.ids, lo % n, in_vain, n)
+            lo, in_vain, n_swap = self.eager_swaps(
+                self.rows, self.order, self.ids, lo % n, in_vain, n
+            )
             assert self.loss == float((self.weights * self.near).sum())
             yield n_swap
 

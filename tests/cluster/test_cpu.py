@@ -54,3 +54,13 @@ def test_symmetric_matrices_are_seen(diss):
 def test_asymmetric_matrices_are_seen(global_random_seed):
     diss = np.random.default_rng(global_random_seed).random((50, 50))
     assert not _matrix_cpu.is_symmetric(diss, 1e-5)
+
+
+def test_the_order_of_candidates(global_random_seed):
+    rng = np.random.default_rng(global_random_seed)
+    diss, order = rng.integers(1, 10**6, (130, 130)) * 1.0, rng.permutation(130)
+    np.fill_diagonal(diss, 0)
+    one = State(_cpu, diss, order[:7], order=order)
+    other = State(_cpu, diss[np.ix_(order, order)], np.arange(7))
+    assert sum(one.all_swaps()) == sum(other.all_swaps()) > 0
+    np.testing.assert_array_equal(one.medoids, order[other.medoids])

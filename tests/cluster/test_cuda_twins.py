@@ -189,7 +189,8 @@ def test_perturb(dtype):
     slots, draws = rng.integers(4, size=(5, 3)), rng.integers(14, size=(5, 3))
     states = State(_cpu, *arguments), State(_cuda, *arguments)
     results = [
-        state.perturb(slots, draws, Run(max_iter=100), state.rows, state.ids) for state in states
+        state.perturb(slots, draws, Run(max_iter=100), state.rows, state.order, state.ids)
+        for state in states
     ]
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8)
@@ -221,3 +222,11 @@ def test_starts(init):
     )
     np.testing.assert_array_equal(one.medoids, other.medoids)
     np.testing.assert_allclose(one.history, other.history)
+
+
+def test_the_order_of_candidates():
+    rows, medoids, weights = problem(17, 4, np.float64)
+    order = np.random.default_rng(3).permutation(17)
+    one, other = (State(kernels, rows, medoids, weights, order) for kernels in (_cpu, _cuda))
+    assert sum(one.all_swaps()) == sum(other.all_swaps()) > 0
+    assert_same(one, other)
