@@ -13,7 +13,7 @@ from sklearn.base import (
 from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from .._support.cuda import is_device_array, to_device, to_host
 from .._support.progress import CallbackSupportMixin
@@ -168,6 +168,7 @@ class MedoidsBase(
                 vars(self).pop("feature_names_in_", None)
             elif hasattr(self, "n_features_in_"):
                 raise ValueError(f"X holds objects, fit saw rows of {self.n_features_in_} numbers")
+            _check_feature_names(self, X, reset=reset)  # of a data frame
             return list(X.to_numpy() if hasattr(X, "to_numpy") else X)
         if self.metric == "precomputed":
             return self._check_precomputed(X, reset)

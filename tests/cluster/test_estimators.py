@@ -591,3 +591,15 @@ def test_one_warning_that_names_the_estimator(method):
         KMedoids(9, method=method, max_iter=1, n_init=3, random_state=0).fit(X)
     assert len(caught) == 1
     assert "KMedoids did not" in str(caught[0].message)
+
+
+def test_columns_of_mixed_frames_are_told_apart():
+    frame = pd.DataFrame({"age": [1.0, 2, 30, 31], "city": ["a", "a", "b", "b"]})
+    model = KMedoids(2, metric=lambda a, b: abs(a[0] - b[0]) + (a[1] != b[1]), random_state=0)
+    model.fit(frame)
+    assert model.feature_names_in_.tolist() == ["age", "city"]
+    np.testing.assert_array_equal(model.predict(frame), model.labels_)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["city", "age"]])
+    model.fit([(1.0, "a"), (2.0, "a"), (30.0, "b")])
+    assert not hasattr(model, "feature_names_in_")
