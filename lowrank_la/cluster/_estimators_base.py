@@ -22,6 +22,7 @@ from ._dissimilarities import Dissimilarities
 from ._distances import fitted_params, looks_precomputed, pairwise_distances
 from ._init import (
     INITS,
+    besides,
     check_fixed,
     check_medoids,
     free_objects,
@@ -80,7 +81,7 @@ class MedoidsBase(
         fixed = check_fixed(getattr(self, "fixed_medoids", None), medoids, len(weights))
         free = free_objects(weights, medoids, fixed)
         if not isinstance(init, str):
-            return np.concatenate([fixed, medoids[~np.isin(medoids, fixed)]])
+            return np.concatenate([fixed, besides(medoids, fixed)])
         if init == "random":
             return random_medoids(free, k, rng, fixed)
         sample = rng.choice(free, min(len(free), 80 + 4 * k), replace=False)

@@ -70,7 +70,7 @@ def initial_medoids(costs, medoids, weights, init, rng, fixed=NO_MEDOIDS):
     """
     free = free_objects(costs.kernels.to_host(weights), medoids, fixed)
     if isinstance(medoids, np.ndarray):
-        return np.concatenate([fixed, medoids[~np.isin(medoids, fixed)]])
+        return np.concatenate([fixed, besides(medoids, fixed)])
     if init == "first":
         return np.concatenate([fixed, free[: medoids - len(fixed)]])
     if init == "random":
@@ -80,15 +80,20 @@ def initial_medoids(costs, medoids, weights, init, rng, fixed=NO_MEDOIDS):
 
 def free_objects(weights, medoids, fixed):
     """Return those that could become medoids besides the fixed ones, if there are enough."""
-    free = np.setdiff1d(np.flatnonzero(weights > 0), fixed)
+    free = besides(np.flatnonzero(weights > 0), fixed)
     if isinstance(medoids, np.ndarray):
-        if not np.isin(np.setdiff1d(medoids, fixed), free).all():
+        if (weights[besides(medoids, fixed)] == 0).any():
             raise ValueError("sample_weight is zero for an initial medoid that is not fixed")
     elif len(free) + len(fixed) < medoids:
         raise ValueError(
             f"sample_weight leaves {len(free) + len(fixed)} objects for {medoids} medoids"
         )
     return free
+
+
+def besides(objects, fixed):
+    """Return the objects that are not fixed."""
+    return objects[~np.isin(objects, fixed)] if len(fixed) else objects
 
 
 def random_medoids(free, k, rng, fixed=NO_MEDOIDS):
