@@ -72,8 +72,8 @@ class KMedoids(MedoidsBase):
     max_iter : int, default=300
         Passes over the candidates at most.
     max_time : float, default=None
-        Seconds after which the search stops with what it has found. Distances, and
-        initial medoids, are worked out before, and not counted.
+        Seconds after which the search stops with what it has found. Distances are
+        worked out before, and not counted; compilation, in a first call, is.
     random_state : None, int, Generator or RandomState, default=None
         Seeds the random initial medoids and perturbations; None takes fresh
         entropy, whatever ``numpy.random.seed`` was told.

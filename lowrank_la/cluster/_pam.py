@@ -77,8 +77,8 @@ def fasterpam(
         What random starts cannot find in the same time it often does where there
         are many medoids and no clear clusters.
     max_time : float, default=None
-        Seconds after which to stop with what has been found, once the initial medoids
-        are chosen.
+        Seconds after which to stop with what has been found. The choice of initial
+        medoids counts, but is not cut short; so does compilation, in a first call.
     device : {None, "cpu", "cuda"}, default=None
         Where to compute; None means where `diss` lies.
     callback : callable, default=None
