@@ -262,7 +262,7 @@ DESCENTS = {
 }
 
 
-def perturb(search, costs, ids, n_perturbations, rng, run):
+def perturb(search, costs, order, ids, n_perturbations, rng, run):
     """Put random objects in the place of random medoids, and swap eagerly from there.
 
     Iterated local search; what is worse than before is forgotten.
@@ -279,7 +279,6 @@ def perturb(search, costs, ids, n_perturbations, rng, run):
     for some in (slice(lo, lo + few) for lo in range(0, n_perturbations, few)):
         if run.called_off or run.late:
             return
-        order = search.kernels.to_device(rng.permutation(len(costs)))
         args = slots[some], draws[some], run, costs.rows, order, ids
         losses, n_swap, converged = search.perturb(*args)
         costs.require_finite(search.loss)

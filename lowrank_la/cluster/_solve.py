@@ -104,7 +104,7 @@ def optimise(task, medoids, run, method="fasterpam", n_perturbations=0, rng=None
     ids = xp.where(weights > 0, xp.arange(len(costs)), -1)
     order = xp.arange(len(costs)) if order is None else costs.kernels.to_device(order)
     DESCENTS[method](search, costs, order, ids, run)
-    perturb(search, costs, ids, n_perturbations, rng, run)
+    perturb(search, costs, order, ids, n_perturbations, rng, run)
     served = costs.served(search.medoids, search.nearest)
     if not costs.confirm(search.near, served, weights):
         run.reset()
