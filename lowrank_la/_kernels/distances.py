@@ -161,7 +161,7 @@ def _squared_norms(X):
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
-def _exponent(X, axis=None):
+def exponent_of(X, axis=None):
     """Power of two to divide by, so that squares neither overflow nor vanish."""
     largest = np.abs(X).max(axis=axis, keepdims=axis is not None)
     return np.clip(np.frexp(largest)[1], -1000, 1000)  # of which the inverse is finite, too
@@ -180,7 +180,7 @@ def _narrow_euclidean(X, Y, metric, n_threads, out):
     """Euclidean distances by differences, or None if their squares leave the range."""
     exponent = 0
     if not (_squarable(X) and (Y is X or _squarable(Y))):
-        exponent = int(max(_exponent(X), _exponent(Y)))
+        exponent = int(max(exponent_of(X), exponent_of(Y)))
         same, X = Y is X, np.ldexp(X, -exponent)
         Y = X if same else np.ldexp(Y, -exponent)
         if not (_squarable(X) and (Y is X or _squarable(Y))):
@@ -195,7 +195,7 @@ def _euclidean(X, Y, metric, n_threads, out):
         found = _narrow_euclidean(X, Y, metric, n_threads, out)
         if found is not None:
             return found
-    exponent = max(_exponent(X), _exponent(Y))
+    exponent = max(exponent_of(X), exponent_of(Y))
     A = np.ldexp(X, -exponent)
     centre = A.mean(axis=0, dtype=np.float64).astype(X.dtype)  # shorter vectors cancel less
     A = frozen(A - centre)
@@ -219,7 +219,7 @@ def _cosine(X, Y, n_threads):
 
 def _unit_rows(X):
     """Rows of length one (or zero), in float64: close ones differ in the last digits."""
-    X = np.ldexp(X.astype(np.float64), -_exponent(X, axis=1))
+    X = np.ldexp(X.astype(np.float64), -exponent_of(X, axis=1))
     norms = np.sqrt(_squared_norms(X))
     norms[norms == 0.0] = 1.0
     return frozen(X / norms[:, None])

@@ -5,17 +5,15 @@ are different rows of Y instead, which lie transposed in tiles of `_WIDTH` rows.
 """
 
 import functools
-import math
 
 import numpy as np
 
-from .._support.blocks import frozen, run_blocks
+from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import specialise
 
 MOST_FEATURES = 32  # with more, the lanes fill with the features of a pair as well
 _ROWS = 32  # of X to a block
 _WIDTH = 256  # rows of Y to a tile; a power of two, so that no remainder needs code of its own
-_CACHE_LINE = 64
 
 
 def itself(total):
@@ -100,14 +98,6 @@ def _padded(X, n):
 def _tiles(Y):
     n_tiles = -(-len(Y) // _WIDTH)
     rows = _padded(Y, n_tiles * _WIDTH).reshape(n_tiles, _WIDTH, -1)
-    tiles = _aligned((n_tiles, rows.shape[2], _WIDTH), Y.dtype)
+    tiles = aligned((n_tiles, rows.shape[2], _WIDTH), Y.dtype)
     np.copyto(tiles, rows.transpose(0, 2, 1))
     return frozen(tiles)
-
-
-def _aligned(shape, dtype):
-    """Memory that begins with a cache line: vectors across two of them take twice as long."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    memory = np.empty(n_bytes + _CACHE_LINE, np.uint8)
-    skipped = -memory.ctypes.data % _CACHE_LINE
-    return memory[skipped : skipped + n_bytes].view(dtype).reshape(shape)

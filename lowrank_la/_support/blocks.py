@@ -5,6 +5,7 @@ This is the only thread pool of the package. A block kernel is called as
 never depends on the number of threads, so neither do the results.
 """
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import joblib
 import numba
 import numpy as np
 
+_CACHE_LINE = 64  # bytes
 _pools = {}
 
 
@@ -36,6 +38,14 @@ def frozen(array):
     view = np.ascontiguousarray(array).view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def aligned(shape, dtype):
+    """Return memory that begins with a cache line: vectors across two take twice as long."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + _CACHE_LINE, np.uint8)
+    skipped = -memory.ctypes.data % _CACHE_LINE
+    return memory[skipped : skipped + n_bytes].view(dtype).reshape(shape)
 
 
 def _pool():

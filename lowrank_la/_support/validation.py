@@ -66,6 +66,15 @@ def check_weights(sample_weight, n):
     return weights
 
 
+def require_finite(name, total):
+    """Refuse dissimilarities if a sum over some of them is not finite."""
+    if not np.isfinite(total):
+        raise ValueError(
+            f"{name} has dissimilarities that are NaN or infinite, or too large to be "
+            "added up; only finite ones are allowed"
+        )
+
+
 def check_positive(name, value):
     """Return a number above zero as a float, or raise a ValueError."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value > 0:

@@ -80,7 +80,7 @@ def clara(
     The medoids of the first sample are put into all others, and the search begins
     with them there; these samples do not wait for each other. The last one gets the
     medoids of all before it, and begins with the best. That finds a lower loss than
-    handing on the best so far from sample to sample: about 1 % lower with five samples.
+    handing on the best so far from sample to sample.
 
     If a sample would hold all objects of positive weight, there is one sample, and the
     medoids are those of FasterPAM.

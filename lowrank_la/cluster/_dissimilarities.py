@@ -5,7 +5,7 @@ from scipy.spatial.distance import squareform
 
 from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_host, twin
-from .._support.validation import as_floats, check_threads, require_memory
+from .._support.validation import as_floats, check_threads, require_finite, require_memory
 
 _SYMMETRY_TOLERANCE = {"f": 1e-5, "d": 1e-10}  # relative
 _PARALLEL_FROM = 4000  # objects; with fewer, a thread costs more than it gives
@@ -41,8 +41,7 @@ class Dissimilarities:
         self.matrix = twin(__package__, self.device, "_matrix")
         self.name, self.stays = name, is_device_array(diss)
         given = check_dissimilarities(diss)
-        small = len(given) < _PARALLEL_FROM and n_cpu < 1
-        self.n_threads = 1 if small else thread_count(n_cpu)
+        self.n_threads = threads_for(len(given), n_cpu)
         if given.flags.c_contiguous:
             self.rows = self.diss = self.kernels.to_device(given)
             tolerance = _SYMMETRY_TOLERANCE[given.dtype.char]
@@ -68,16 +67,17 @@ class Dissimilarities:
 
     def require_finite(self, total):
         """Refuse the matrix if a sum over some of its entries is not finite."""
-        if not np.isfinite(total):
-            raise ValueError(
-                f"{self.name} has dissimilarities that are NaN or infinite, or too large to be "
-                "added up; only finite ones are allowed"
-            )
+        require_finite(self.name, total)
 
     def served(self, medoids, labels):
         """Cost from each object to the medoid of its label, in float64."""
         objects = self.kernels.xp.arange(len(self))
         return self.diss[objects, medoids[labels]].astype(np.float64)
+
+
+def threads_for(n, n_cpu=-1):
+    """Threads for so many objects, unless a number was asked for."""
+    return 1 if n < _PARALLEL_FROM and n_cpu < 1 else thread_count(n_cpu)
 
 
 def check_dissimilarities(diss):

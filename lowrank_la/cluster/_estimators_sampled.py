@@ -5,18 +5,16 @@ from numbers import Real
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
-from .._support.blocks import thread_count
 from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, warn_not_converged
 from ._clarans import clarans
+from ._dissimilarities import threads_for
 from ._estimators_base import AT_LEAST_ONE, COMMON, MedoidsBase
 from ._objects import Objects
 from ._onebatch import one_batch
 from ._search import Run
 from ._solve import deadline
-
-_PARALLEL_FROM = 4000  # samples; with fewer, a thread costs more than it gives
 
 
 class OneBatchKMedoids(MedoidsBase):
@@ -172,7 +170,7 @@ class OneBatchKMedoids(MedoidsBase):
         start = self._start(objects, weights, rng)
         with Progress(self, self.verbose) as progress:
             run = Run(self.max_iter, deadline(self.max_time), progress)
-            args = self.batch_size, rng, run, self._n_fixed, _threads(len(objects))
+            args = self.batch_size, rng, run, self._n_fixed, threads_for(len(objects))
             result = one_batch(objects, start, weights, *args)
         if not (result.converged or progress.stopped):
             warn_not_converged("OneBatchKMedoids", self.max_iter, self.max_time)
@@ -339,12 +337,8 @@ class CLARANS(MedoidsBase):
         with Progress(self, self.verbose) as progress:
             run = Run(self.max_iter, deadline(self.max_time), progress)
             result, _ = clarans(
-                objects, starts, weights, enough, rng, run, self._n_fixed, _threads(len(objects))
+                objects, starts, weights, enough, rng, run, self._n_fixed, threads_for(len(objects))
             )
         if not (result.converged or progress.stopped):
             warn_not_converged("CLARANS", self.max_iter, self.max_time)
         return self._set_fitted(X, result, params, result.loss)
-
-
-def _threads(n_samples):
-    return thread_count() if n_samples >= _PARALLEL_FROM else 1

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._kernels.distances import exponent_of
 from .._support.cuda import twin
 from ._objects import distinct_rows
 from ._solve import KMedoidsResult
@@ -102,20 +103,20 @@ def matrix_free(X, medoids, weights, metric, rng, run, device="cpu", n_fixed=0):
 
 def _eager_swaps(search, run):
     """Swap as soon as a swap improves, until a whole round has found none."""
-    in_vain, warned = 0, False
+    in_vain, first = 0, True
     while not run.over:
         position, n_swap = 0, 0
         while position < search.n_blocks and in_vain < search.n and not run.late:
             position, in_vain, swaps = search.go_on(position, in_vain)
             n_swap += swaps
-            if not (run.history or warned):
-                warned = _warn_of_useless_boxes(search)
+            if first:
+                _warn_of_useless_boxes(search)
+            first = False
         search.add_up()
         run.end_pass(search.unscaled(search.loss), n_swap, in_vain >= search.n)
 
 
 def _warn_of_useless_boxes(search):
-    """Warn if boxes rule out few distances; either way, it has been looked into."""
     if search.n >= _MANY and search.share() > _SHARE:
         warnings.warn(
             f"nearly all distances are being computed ({search.share():.0%}, with those to boxes): "
@@ -123,7 +124,6 @@ def _warn_of_useless_boxes(search):
             "time; CLARA and OneBatchKMedoids are faster on such data",
             stacklevel=2,
         )
-    return True
 
 
 class _Search:
@@ -135,7 +135,7 @@ class _Search:
             metric,
             weights,
         )
-        self.exponent, self.weight_exponent = _exponent(X), _exponent(weights)
+        self.exponent, self.weight_exponent = exponent_of(X), exponent_of(weights)
         order = np.argsort(weights <= 0, kind="stable")  # rows that may be medoids stand for others
         first, point = distinct_rows(X[order])
         self.rows = order[first]
@@ -221,11 +221,6 @@ class _Search:
             return math.ldexp(loss, power * int(self.exponent) + int(self.weight_exponent))
         except OverflowError:
             raise ValueError("X has distances that are too large to be added up") from None
-
-
-def _exponent(array):
-    """Power of two to divide by, so that squares and sums neither overflow nor vanish."""
-    return np.clip(np.frexp(np.abs(array).max())[1], -1000, 1000)
 
 
 def spatial_order(points):

@@ -13,35 +13,23 @@ That is why the kernels are strict. What would not gain if it came at once as
 near to every object as its box, none of the objects in the box will.
 """
 
-import math
-
 import numpy as np
 
 from .._kernels.lanes import WIDTH, below, equal, lowest
-from .._support.blocks import frozen
+from .._support.blocks import aligned, frozen
 from .._support.jit import kernel
+from ._cpu import LEAST_GAIN
 
 xp = np
 to_host = np.asarray
+empty = aligned
 
 EUCLIDEAN, SQUARED, CITYBLOCK, CHEBYSHEV = range(4)
-# Share of the loss, and of what the removal of a medoid would add to it, that a
-# swap must gain: less is rounding in the sums that make up the change.
-LEAST_GAIN = 1e-12
 _RUNS = (WIDTH, 8, 1)  # objects that are tried as one box, before their parts are
 _DEEPEST = len(_RUNS) - 1
 _FEW = 6  # objects that are faster accounted for one by one than with their whole block
 _START = np.uint64(0)
 _STOP = np.uint64(WIDTH)
-_LINE = 64  # bytes in a line of the cache
-
-
-def empty(shape, dtype):
-    """Array that begins with a cache line: vectors that straddle two take longer."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.empty(size + _LINE, np.uint8)
-    start = -room.ctypes.data % _LINE
-    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def to_device(array):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._support.cuda import is_device_array, resolve_device, to_device, to_host, twin
+from .._support.validation import require_finite
 from ._dissimilarities import Dissimilarities
 from ._distances import nearest_rows, pairwise_distances
 from ._solve import KMedoidsResult
@@ -55,11 +56,7 @@ class Objects:
 
     def require_finite(self, total):
         """Refuse the objects if a sum of some costs is not finite."""
-        if not np.isfinite(total):
-            raise ValueError(
-                f"{self.name} has dissimilarities that are NaN or infinite, or too large to be "
-                "added up; only finite ones are allowed"
-            )
+        require_finite(self.name, total)
 
     def among(self, sample):
         """Dissimilarities of all pairs of a sample (None: of all objects)."""
