@@ -47,3 +47,13 @@ def weighted_starts(draw, **options):
     weights = draw(integers(len(diss), 0, 3))
     weights[medoids] += weights[medoids] == 0
     return diss, medoids, weights.astype(float)
+
+
+@st.composite
+def graphs(draw, max_n=12):
+    """Adjacency matrix of small integers: directed or not, loops, sinks; at least one edge."""
+    n = draw(st.integers(2, max_n))
+    A = draw(integers((n, n), 0, 3))
+    A = A * draw(integers((n, n), 0, 1))
+    A[draw(st.integers(0, n - 1)), draw(st.integers(0, n - 1))] = 1
+    return (A + A.T if draw(st.booleans()) else A).astype(np.float64)
