@@ -13,7 +13,7 @@ import numpy as np
 from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
-from .._support.validation import check_integer
+from .._support.validation import check_integer, check_threads
 from ._cpu import Operator
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, as_graph, oriented
 from ._projection import Projection, as_features, as_identities, as_projection
@@ -60,7 +60,9 @@ def clip_components(n_components, n_nodes, stacklevel=3):
     return min(n_components, n_nodes)
 
 
-def sum_of_powers(kernels, operator, start, weights, n_columns, storage, keep, n_threads):
+def sum_of_powers(
+    kernels, operator, start, weights, n_columns, storage, keep, n_threads, callback=None
+):
     """Sum of the powers of a matrix times given rows, each row of each divided by its length.
 
     Parameters
@@ -78,6 +80,8 @@ def sum_of_powers(kernels, operator, start, weights, n_columns, storage, keep, n
     keep : bool
         Whether to write and return all powers.
     n_threads : int
+    callback : callable, optional
+        Called with a dict after each power.
 
     Returns
     -------
@@ -108,6 +112,8 @@ def sum_of_powers(kernels, operator, start, weights, n_columns, storage, keep, n
             powers.append(target)
         else:
             spare = source if source.kind == target.kind else None
+        if callback:
+            callback({"power": k})
         source, operator = target, _rescaled(operator, target.norms)
     return out, powers if keep else []
 
@@ -188,14 +194,58 @@ class Model:
             n_features,
         )  # fmt: skip
 
-    def embed(self, kernels, graph, projection, keep, n_threads):
+    def embed(self, kernels, graph, projection, keep, n_threads, callback=None):
         """Return the embedding of a graph, and all powers if they are to be kept."""
         operator = Operator(*map(kernels.to_device, graph.operator))
         start = projection.rows(kernels, graph.start, self.precision, n_threads)
         return sum_of_powers(
             kernels, operator, start, self.weights, projection.n_columns, self.storage, keep,
-            n_threads,
+            n_threads, callback,
         )  # fmt: skip
+
+
+def sum_of_new(kernels, rows, powers, weights, n_columns, dtype, n_threads):
+    """Embed nodes that are not in the graph, from their edges to those that are.
+
+    Parameters
+    ----------
+    kernels : module
+    rows : tuple of array
+        ``indptr``, ``indices`` and ``weights`` of the new rows of the adjacency.
+    powers : list of Rows
+        U_0, ..., U_(q-1) at least.
+    weights : ndarray of shape (q + 1,)
+        That of the power 0 does not count: the new nodes have no random rows.
+    n_columns : int
+    dtype : dtype
+    n_threads : int
+
+    Returns
+    -------
+    out : array of shape (n_new, n_columns)
+        Its rows are sums of ``weights[k]`` times the direction of a row of
+        ``P_new U_(k-1)``; factors of rows do not matter to directions.
+    """
+    n = len(rows[0]) - 1
+    scale = np.ones(n, dtype)
+    operator = Operator(*map(kernels.to_device, (*rows, scale)))
+    out, fresh = kernels.empty((n, n_columns), dtype), True
+    for power, weight in zip(powers, weights[1:], strict=False):
+        if weight:
+            target = kernels.empty_rows(n, n_columns, dtype, written=False)
+            kernels.propagate(operator, power, target, out, 0.0, weight, fresh, n_threads)
+            fresh = False
+    return out
+
+
+def reweighted(kernels, powers, weights, n_columns, dtype, n_threads):
+    """Sum of the directions of kept powers, each with its weight."""
+    out, fresh = kernels.empty((len(powers[0].norms), n_columns), dtype), True
+    for power, weight in zip(powers, weights, strict=False):
+        if weight:
+            kernels.mix(power, weight, fresh, out, n_threads)
+            fresh = False
+    return out
 
 
 def fastrp(
@@ -318,6 +368,8 @@ def fastrp(
         weights, self_influence, normalization_strength, similarity, orientation, bipartite,
         projection, feature_ratio, storage, random_state,
     )  # fmt: skip
+    if n_jobs is not None:
+        check_threads("n_jobs", n_jobs)
     device = resolve_device(device, getattr(A, "indptr", A))
     n_threads = thread_count(n_jobs)
     graph = model.graph(as_csr(A), n_threads)

@@ -39,7 +39,9 @@ def as_csr(A, name="A"):
         A = _dense(A, name)
     if A.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
-    return A.tocsr()
+    A = A.tocsr()
+    # SciPy notes on a matrix what it finds out about it; the caller's is left alone.
+    return sparse.csr_array((A.data, A.indices, A.indptr), shape=A.shape)
 
 
 def _dense(A, name):
@@ -75,23 +77,23 @@ def oriented(A, orientation, bipartite, name="A"):
     return (A + A.T).tocsr() if orientation == "undirected" else A
 
 
-def entry_weights(A, dtype, name):
+def entry_weights(A, dtype, name, empty=False):
     """Weights of the entries, of moderate size, and their unit; none if all are alike."""
     data = A.data
     least, most = (float(data.min()), float(data.max())) if len(data) else (0.0, 0.0)
     if not np.isfinite(least + most):
         raise ValueError(f"{name} contains NaN or inf: all weights must be finite")
     largest = max(abs(least), abs(most))
-    if not largest:
+    if not largest and not empty:
         raise ValueError(f"{name} has no edges: there is nothing to embed")
-    if least == most > 0:
+    if least == most > 0 or not len(data):
         return np.empty(0, dtype), largest
-    unit = 1.0 if 1 / _MODERATE < largest < _MODERATE else largest
+    unit = largest if largest and not 1 / _MODERATE < largest < _MODERATE else 1.0
     return (data if unit == 1.0 else data / unit).astype(dtype, copy=False), unit
 
 
 def _degrees(matrix, weights, n_threads):
-    """Sums of the weights of the rows, and of their sizes."""
+    """Sum the weights of each row, and their sizes."""
     if len(weights):
         return row_sums(matrix.indptr, weights, n_threads)
     counts = np.diff(matrix.indptr).astype(np.float64)

@@ -49,8 +49,9 @@ def functions_of(first_argument):
 
 
 def instance(cls):
-    """An instance that depends on no random start where it can do without."""
+    """An instance that depends on no random start where it can do without, and takes any matrix."""
     deterministic = {"init": "build", "random_state": 0}
+    deterministic |= {"bipartite": True, "similarity": "adjacency"}  # not only those of graphs
     offered = inspect.signature(cls).parameters
     return cls(**{name: value for name, value in deterministic.items() if name in offered})
 

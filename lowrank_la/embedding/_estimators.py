@@ -1,0 +1,342 @@
+"""FastRP behind scikit-learn's estimator interface."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._support.blocks import thread_count
+from .._support.cuda import is_device_array, resolve_device, to_host, twin
+from .._support.progress import CallbackSupportMixin, Progress, with_callbacks
+from .._support.validation import all_or_nothing
+from ._fastrp import (
+    STORAGES,
+    Model,
+    check_weights,
+    clip_components,
+    reweighted,
+    sum_of_new,
+)
+from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, check_square, entry_weights, is_networkx
+from ._projection import PROJECTIONS
+
+_ANY = Interval(Real, None, None, closed="neither")
+
+
+class FastRP(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Node embeddings by very fast random projection.
+
+    Random rows, one to a node, are averaged over neighbours, neighbours of neighbours
+    and so on; the averages, each divided by its length, are added up with weights.
+
+    Parameters
+    ----------
+    n_components : int, default=128
+        Length of an embedding; more than there are nodes are clipped, with a warning.
+    weights : sequence of float, default=(0.0, 1.0, 1.0)
+        ``weights[i]`` is that of the power i + 1 of the matrix, as in the authors' code
+        and in Neo4j GDS.
+    normalization_strength : float, default=0.0
+        The random row of a node is multiplied by this power of its degree.
+    similarity : {"walk", "adjacency", "symmetric"}, default="walk"
+        The matrix whose powers are taken: D⁻¹A, A, or D^-1/2 A D^-1/2.
+    projection : {"hashed", "sparse", "very_sparse", "gaussian"} or array, default="hashed"
+        The law of the random rows, or the rows themselves; see :func:`fastrp`.
+    self_influence : float, default=0.0
+        Weight of a node's own random row.
+    orientation : {"natural", "reverse", "undirected"}, default="natural"
+        Whether neighbours are the targets of a node's edges, their sources, or both.
+    bipartite : bool, default=False
+        Rows and columns of X are different nodes: X need not be square.
+    feature_ratio : float, default=0.0
+        Share of the components that begin as a random projection of node features,
+        which `fit` takes then.
+    storage : {"float32", "float64", "int8"}, default="float32"
+        How the powers are stored.
+    keep_powers : bool, default=True
+        Whether to keep what `transform` and `reweight` need: as many numbers for each
+        power as the embedding has.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the random rows.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where X lies.
+    verbose : int, default=0
+        Show a progress bar, of powers, if not zero.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n_nodes, n_components_)
+        Embeddings of the nodes; of a bipartite graph, of those in the rows.
+    column_embedding_ : ndarray of shape (n_columns, n_components_) or None
+        Embeddings of the nodes in the columns of a bipartite graph.
+    weights_ : ndarray of shape (n_powers + 1,)
+        Weights in use: of the power 0, and of the others.
+    n_components_ : int
+        Length of an embedding.
+    n_features_in_ : int
+        Columns of the adjacency matrix.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+
+    See Also
+    --------
+    fastrp : The plain function, where the parameters are told in full.
+
+    Notes
+    -----
+    X is square and says which nodes are neighbours, as a precomputed kernel does:
+    cross-validation slices its rows and columns, and ``transform(X[test][:, train])``
+    embeds nodes that were not in the graph from their edges to those that were. With
+    ``bipartite=True`` X is any matrix of samples by features.
+
+    New nodes have no random rows of their own: `self_influence` does not reach them. Give
+    `transform` the neighbours that are averaged: with ``orientation="reverse"``, the
+    columns of new nodes, transposed.
+
+    References
+    ----------
+    H. Chen, S. F. Sultan, Y. Tian, M. Chen, S. Skiena. Fast and accurate network
+    embeddings via very sparse random projection. CIKM 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.embedding import FastRP
+    >>> A = np.kron(np.eye(2), np.ones((4, 4)))  # two groups of four
+    >>> model = FastRP(8, random_state=0).fit(A[1:, 1:])
+    >>> new = model.transform(A[:1, 1:])  # the first node was not in the graph
+    >>> bool(np.allclose(new, model.embedding_[0])), model.embedding_.shape
+    (True, (7, 7))
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "weights": ["array-like"],
+        "normalization_strength": [_ANY],
+        "similarity": [StrOptions(set(SIMILARITIES))],
+        "projection": [StrOptions(set(PROJECTIONS)), "array-like"],
+        "self_influence": [_ANY],
+        "orientation": [StrOptions(set(ORIENTATIONS))],
+        "bipartite": ["boolean"],
+        "feature_ratio": [Interval(Real, 0, 1, closed="both")],
+        "storage": [StrOptions(set(STORAGES))],
+        "keep_powers": ["boolean"],
+        "random_state": ["random_state", np.random.Generator],
+        "device": [StrOptions({"cpu", "cuda"}), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=128,
+        *,
+        weights=(0.0, 1.0, 1.0),
+        normalization_strength=0.0,
+        similarity="walk",
+        projection="hashed",
+        self_influence=0.0,
+        orientation="natural",
+        bipartite=False,
+        feature_ratio=0.0,
+        storage="float32",
+        keep_powers=True,
+        random_state=None,
+        device=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.weights = weights
+        self.normalization_strength = normalization_strength
+        self.similarity = similarity
+        self.projection = projection
+        self.self_influence = self_influence
+        self.orientation = orientation
+        self.bipartite = bipartite
+        self.feature_ratio = feature_ratio
+        self.storage = storage
+        self.keep_powers = keep_powers
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
+    def fit(self, X, y=None, *, features=None, node_ids=None):
+        """Embed the nodes of a graph.
+
+        Parameters
+        ----------
+        X : sparse matrix, array_like, or networkx graph, of shape (n_nodes, n_nodes)
+            Adjacency: ``X[i, j]`` is the weight of the edge from node i to node j. Of
+            shape (n_nodes, n_columns) if ``bipartite=True``.
+        y : None
+            Ignored.
+        features : array_like or sparse matrix of shape (n_nodes, n_features), default=None
+            Features of the nodes, if `feature_ratio` is not zero. Of a bipartite graph,
+            those of the columns follow those of the rows.
+        node_ids : sequence of int or of str, default=None
+            Distinct; what the random rows depend on, instead of positions.
+
+        Returns
+        -------
+        self : FastRP
+
+        Raises
+        ------
+        ValueError
+            If X, a parameter, the features or the ids are not what is described here.
+        """
+        model = Model.check(
+            self.weights, self.self_influence, self.normalization_strength, self.similarity,
+            self.orientation, self.bipartite, self.projection, self.feature_ratio, self.storage,
+            self.random_state,
+        )  # fmt: skip
+        device = resolve_device(self.device, getattr(X, "indptr", X))
+        n_threads = thread_count()
+        X = self._check_adjacency(X, reset=True)
+        graph = model.graph(X, n_threads, "X")
+        n_components = clip_components(int(self.n_components), len(graph.start))
+        projection = model.start(len(graph.start), n_components, features, node_ids)
+        with Progress(self, self.verbose) as progress:
+            embedding, powers = model.embed(
+                twin(__package__, device), graph, projection, self.keep_powers, n_threads, progress
+            )
+        self._powers, self._fitted_on, self._n_rows = powers, device, graph.n_rows
+        self.n_components_ = n_components
+        return self._set_embedding(model.weights, embedding)
+
+    def fit_transform(self, X, y=None, *, features=None, node_ids=None):
+        """Embed the nodes of a graph, and return the embeddings.
+
+        Parameters
+        ----------
+        X : sparse matrix, array_like, or networkx graph, of shape (n_nodes, n_nodes)
+            As for :meth:`fit`.
+        y : None
+            Ignored.
+        features : array_like or sparse matrix of shape (n_nodes, n_features), default=None
+            As for :meth:`fit`.
+        node_ids : sequence of int or of str, default=None
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_nodes, n_components_)
+        """
+        return self.fit(X, features=features, node_ids=node_ids).embedding_
+
+    def transform(self, X):
+        """Embed nodes from their edges to those of the graph.
+
+        Parameters
+        ----------
+        X : sparse matrix or array_like of shape (n_new, n_nodes)
+            Weights of the edges to the nodes of fit; of a bipartite graph, to those in
+            the columns.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_new, n_components_)
+            That of a node of fit, if its row is given.
+
+        Raises
+        ------
+        ValueError
+            If X is not what is described here, or the powers were not kept.
+        """
+        check_is_fitted(self)
+        self._require_powers("transform")
+        X = self._check_adjacency(X, reset=False)
+        precision = self.embedding_.dtype
+        rows = X.indptr, X.indices, entry_weights(X, precision, "X", empty=True)[0]
+        first = self._n_rows if self.bipartite else 0
+        powers = [type(U)(*(part[first:] for part in U)) for U in self._powers]
+        kernels = twin(__package__, self._fitted_on)
+        return to_host(
+            sum_of_new(
+                kernels, rows, powers, self.weights_, self.n_components_, precision, thread_count()
+            )
+        )
+
+    def reweight(self, weights, self_influence=0.0):
+        """Give the powers other weights, which takes a small part of a fit's time.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            Of the powers 1, 2, ..., no more than were kept by `fit`.
+        self_influence : float, default=0.0
+            Of the power 0.
+
+        Returns
+        -------
+        self : FastRP
+            With a new `embedding_`; the former array is left as it is.
+
+        Raises
+        ------
+        ValueError
+            If the weights are not what is described here, or the powers were not kept.
+        """
+        check_is_fitted(self)
+        self._require_powers("reweight")
+        weights = check_weights(weights, self_influence)
+        if len(weights) > len(self._powers):
+            raise ValueError(
+                f"weights has {len(weights) - 1} entries, but fit has kept the powers 1 to "
+                f"{len(self._powers) - 1}"
+            )
+        kernels = twin(__package__, self._fitted_on)
+        embedding = reweighted(
+            kernels, self._powers, weights, self.n_components_, self.embedding_.dtype,
+            thread_count(),
+        )  # fmt: skip
+        return self._set_embedding(weights, embedding)
+
+    def _set_embedding(self, weights, embedding):
+        embedding = to_host(embedding)
+        self.weights_ = weights
+        self.embedding_ = embedding[: self._n_rows]
+        self.column_embedding_ = embedding[self._n_rows :] if self.bipartite else None
+        return self
+
+    def _require_powers(self, method):
+        if not self._powers:
+            raise ValueError(f"{method} needs the powers: fit with keep_powers=True")
+
+    def _check_adjacency(self, X, *, reset):
+        if is_networkx(X):
+            X = as_csr(X)
+        if hasattr(X, "indptr") and is_device_array(X.indptr):
+            X = X.get()
+        X = validate_data(
+            self, X, reset=reset, accept_sparse="csr", dtype="numeric",
+            ensure_min_samples=2 if reset else 1,
+        )  # fmt: skip
+        if reset and not self.bipartite:
+            check_square(X, "X")
+        return as_csr(X, "X")
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        needs_degrees = self.similarity != "adjacency" or self.normalization_strength
+        tags.input_tags.pairwise = not self.bipartite
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = bool(needs_degrees)
+        double = self.storage == "float64"
+        tags.transformer_tags.preserves_dtype = ["float64" if double else "float32"]
+        return tags
