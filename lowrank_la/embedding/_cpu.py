@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._kernels.csr import NARROW, sum_rows
+from .._kernels.gram import mapped, moments
 from .._kernels.rng import _MASK, _SHIFT, philox_cpu
 from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel, specialise
@@ -58,6 +59,16 @@ def empty_rows(n, n_columns, dtype, written=True):
     stored = n if written else 0
     units = np.empty(stored if dtype == np.int8 else 0, np.float32)
     return Rows(aligned((stored, padded(n_columns)), dtype), units, np.empty(n))
+
+
+def as_rows(values):
+    """Rows of an array, padded by zeros if they must be."""
+    n, n_columns = values.shape
+    if n_columns == padded(n_columns):
+        return Rows(values, np.empty(0, np.float32), lengths(values))
+    rows = empty_rows(n, n_columns, values.dtype)
+    rows.values[:, :n_columns], rows.values[:, n_columns:] = values, 0
+    return rows._replace(norms=lengths(values))
 
 
 def lengths(values):

@@ -13,17 +13,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._support.blocks import thread_count
-from .._support.cuda import is_device_array, resolve_device, to_host, twin
+from .._support.cuda import is_device_array, resolve_device, to_host
 from .._support.progress import CallbackSupportMixin, Progress, with_callbacks
 from .._support.validation import all_or_nothing
-from ._fastrp import (
-    STORAGES,
-    Model,
-    check_weights,
-    clip_components,
-    reweighted,
-    sum_of_new,
-)
+from ._fastrp import STORAGES, Model, check_weights, clip_components
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, check_square, entry_weights, is_networkx
 from ._projection import PROJECTIONS
 
@@ -60,6 +53,9 @@ class FastRP(
     feature_ratio : float, default=0.0
         Share of the components that begin as a random projection of node features,
         which `fit` takes then.
+    refine : bool or int, default=False
+        Replace the random rows by rows that span nearly the leading eigenvectors, with
+        so many whitened steps (True: 2), and return principal components.
     storage : {"float32", "float64", "int8"}, default="float32"
         How the powers are stored.
     keep_powers : bool, default=True
@@ -128,6 +124,7 @@ class FastRP(
         "orientation": [StrOptions(set(ORIENTATIONS))],
         "bipartite": ["boolean"],
         "feature_ratio": [Interval(Real, 0, 1, closed="both")],
+        "refine": ["boolean", Interval(Integral, 1, None, closed="left")],
         "storage": [StrOptions(set(STORAGES))],
         "keep_powers": ["boolean"],
         "random_state": ["random_state", np.random.Generator],
@@ -147,6 +144,7 @@ class FastRP(
         orientation="natural",
         bipartite=False,
         feature_ratio=0.0,
+        refine=False,
         storage="float32",
         keep_powers=True,
         random_state=None,
@@ -162,6 +160,7 @@ class FastRP(
         self.orientation = orientation
         self.bipartite = bipartite
         self.feature_ratio = feature_ratio
+        self.refine = refine
         self.storage = storage
         self.keep_powers = keep_powers
         self.random_state = random_state
@@ -198,8 +197,8 @@ class FastRP(
         """
         model = Model.check(
             self.weights, self.self_influence, self.normalization_strength, self.similarity,
-            self.orientation, self.bipartite, self.projection, self.feature_ratio, self.storage,
-            self.random_state,
+            self.orientation, self.bipartite, self.projection, self.feature_ratio, self.refine,
+            self.storage, self.random_state,
         )  # fmt: skip
         device = resolve_device(self.device, getattr(X, "indptr", X))
         n_threads = thread_count()
@@ -208,11 +207,10 @@ class FastRP(
         n_components = clip_components(int(self.n_components), len(graph.start))
         projection = model.start(len(graph.start), n_components, features, node_ids)
         with Progress(self, self.verbose) as progress:
-            embedding, powers = model.embed(
-                twin(__package__, device), graph, projection, self.keep_powers, n_threads, progress
+            embedding = model.embed(
+                device, graph, projection, n_components, self.keep_powers, n_threads, progress
             )
-        self._powers, self._fitted_on, self._n_rows = powers, device, graph.n_rows
-        self.n_components_ = n_components
+        self._n_rows, self.n_components_ = graph.n_rows, n_components
         return self._set_embedding(model.weights, embedding)
 
     def fit_transform(self, X, y=None, *, features=None, node_ids=None):
@@ -257,16 +255,10 @@ class FastRP(
         check_is_fitted(self)
         self._require_powers("transform")
         X = self._check_adjacency(X, reset=False)
-        precision = self.embedding_.dtype
-        rows = X.indptr, X.indices, entry_weights(X, precision, "X", empty=True)[0]
+        weights = entry_weights(X, self.embedding_.dtype, "X", empty=True)[0]
         first = self._n_rows if self.bipartite else 0
-        powers = [type(U)(*(part[first:] for part in U)) for U in self._powers]
-        kernels = twin(__package__, self._fitted_on)
-        return to_host(
-            sum_of_new(
-                kernels, rows, powers, self.weights_, self.n_components_, precision, thread_count()
-            )
-        )
+        rows = X.indptr, X.indices, weights
+        return to_host(self._embedding.of_new(rows, self.weights_, first, thread_count()))
 
     def reweight(self, weights, self_influence=0.0):
         """Give the powers other weights, which takes a small part of a fit's time.
@@ -291,27 +283,22 @@ class FastRP(
         check_is_fitted(self)
         self._require_powers("reweight")
         weights = check_weights(weights, self_influence)
-        if len(weights) > len(self._powers):
+        most = len(self._embedding.powers) - 1
+        if len(weights) - 1 > most:
             raise ValueError(
-                f"weights has {len(weights) - 1} entries, but fit has kept the powers 1 to "
-                f"{len(self._powers) - 1}"
+                f"weights has {len(weights) - 1} entries, but fit has kept the powers 1 to {most}"
             )
-        kernels = twin(__package__, self._fitted_on)
-        embedding = reweighted(
-            kernels, self._powers, weights, self.n_components_, self.embedding_.dtype,
-            thread_count(),
-        )  # fmt: skip
-        return self._set_embedding(weights, embedding)
+        return self._set_embedding(weights, self._embedding.reweighted(weights, thread_count()))
 
-    def _set_embedding(self, weights, embedding):
-        embedding = to_host(embedding)
-        self.weights_ = weights
+    def _set_embedding(self, weights, result):
+        embedding = to_host(result.values)
+        self._embedding, self.weights_ = result, weights
         self.embedding_ = embedding[: self._n_rows]
         self.column_embedding_ = embedding[self._n_rows :] if self.bipartite else None
         return self
 
     def _require_powers(self, method):
-        if not self._powers:
+        if not self._embedding.powers:
             raise ValueError(f"{method} needs the powers: fit with keep_powers=True")
 
     def _check_adjacency(self, X, *, reset):

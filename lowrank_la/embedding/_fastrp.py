@@ -6,7 +6,7 @@ sparse random projection", CIKM 2019 (arXiv:1908.11512).
 
 import numbers
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_threads
-from ._cpu import Operator
+from ._cpu import Operator, padded
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, as_graph, oriented
+from ._powers import reweighted, sum_of_new, sum_of_powers
 from ._projection import Projection, as_features, as_identities, as_projection
+from ._refine import principal_components, whitened_rows
 
 STORAGES = {"float32": np.float32, "float64": np.float64, "int8": np.int8}
-_FARTHEST = 2.0**60  # lengths of rows beyond, or below its inverse, are scaled
+OVERSAMPLING = 3  # columns of the refined mode to one of its result
+STEPS = 2  # of the refined mode
 
 
 def check_weights(weights, self_influence):
@@ -44,6 +47,15 @@ def check_number(name, value, least=-np.inf, most=np.inf):
     return float(value)
 
 
+def check_steps(refine):
+    """Number of whitened steps; none for the plain mode."""
+    if isinstance(refine, bool | np.bool):
+        return STEPS if refine else 0
+    if not isinstance(refine, numbers.Integral) or refine < 1:
+        raise ValueError(f"refine={refine!r}: True, False, or a number of steps is needed")
+    return int(refine)
+
+
 def check_choice(name, value, choices):
     """Refuse what is none of the choices."""
     if not isinstance(value, str) or value not in choices:
@@ -60,80 +72,6 @@ def clip_components(n_components, n_nodes, stacklevel=3):
     return min(n_components, n_nodes)
 
 
-def sum_of_powers(
-    kernels, operator, start, weights, n_columns, storage, keep, n_threads, callback=None
-):
-    """Sum of the powers of a matrix times given rows, each row of each divided by its length.
-
-    Parameters
-    ----------
-    kernels : module
-    operator : Operator
-        The matrix M, n x n.
-    start : Rows
-        U_0.
-    weights : ndarray of shape (q + 1,)
-        Of the powers U_k = M^k U_0.
-    n_columns : int
-    storage : dtype
-        Of the powers between the first and the last, which is never written.
-    keep : bool
-        Whether to write and return all powers.
-    n_threads : int
-    callback : callable, optional
-        Called with a dict after each power.
-
-    Returns
-    -------
-    out : array of shape (n, n_columns)
-        The sum over k of ``weights[k]`` times the rows of U_k divided by their lengths.
-    powers : list of Rows
-        U_0, ..., U_q; empty if they are not kept.
-    """
-    n, q = len(operator.scale), len(weights) - 1
-    precision = np.float64 if storage == np.float64 else np.float32
-    source, spare, out, powers = start, None, None, [start]
-    for k in range(1, q + 1):
-        last = k == q
-        if spare is None or last:
-            target = kernels.empty_rows(n, n_columns, storage, written=keep or not last)
-        else:
-            target, spare = spare, None
-        adds = last or weights[k - 1] != 0
-        fresh = adds and out is None
-        if fresh:
-            out = _recycled(spare, n_columns, precision)
-            out = kernels.empty((n, n_columns), precision) if out is None else out
-        kernels.propagate(
-            operator, source, target, out if adds else kernels.empty((n, 0), precision),
-            weights[k - 1], weights[k] if last else 0.0, fresh, n_threads,
-        )  # fmt: skip
-        if keep:
-            powers.append(target)
-        else:
-            spare = source if source.kind == target.kind else None
-        if callback:
-            callback({"power": k})
-        source, operator = target, _rescaled(operator, target.norms)
-    return out, powers if keep else []
-
-
-def _recycled(spare, n_columns, dtype):
-    """Memory of rows that nobody reads any more, if it is what the result needs."""
-    if spare is None or spare.values.dtype != dtype or spare.values.shape[1] != n_columns:
-        return None
-    return spare.values
-
-
-def _rescaled(operator, norms):
-    """Keep lengths from overflow, and from vanishing, by a power of two: directions stay."""
-    longest = float(norms.max())
-    if not longest or 1 / _FARTHEST < longest < _FARTHEST:
-        return operator
-    factor = operator.scale.dtype.type(2.0 ** -np.round(np.log2(longest)))
-    return operator._replace(scale=operator.scale * factor)
-
-
 @dataclass(frozen=True)
 class Model:
     """Checked options of an embedding, and the random numbers that it takes."""
@@ -146,12 +84,13 @@ class Model:
     projection: str | np.ndarray
     feature_ratio: float
     storage: type
+    n_steps: int
     key: int
 
     @classmethod
     def check(
         cls, weights, self_influence, normalization_strength, similarity, orientation, bipartite,
-        projection, feature_ratio, storage, random_state,
+        projection, feature_ratio, refine, storage, random_state,
     ):  # fmt: skip
         """Return the options, or raise a ValueError that names one."""
         check_choice("similarity", similarity, SIMILARITIES)
@@ -164,7 +103,7 @@ class Model:
             check_number("normalization_strength", normalization_strength),
             similarity, orientation, bool(bipartite), projection,
             check_number("feature_ratio", feature_ratio, 0.0, 1.0), STORAGES[storage],
-            int(as_generator(random_state).integers(2**64, dtype=np.uint64)),
+            check_steps(refine), int(as_generator(random_state).integers(2**64, dtype=np.uint64)),
         )  # fmt: skip
 
     @property
@@ -179,8 +118,9 @@ class Model:
             matrix, self.similarity, self.strength, self.precision, A.shape[0], n_threads, name
         )
 
-    def start(self, n, n_columns, features, node_ids):
+    def start(self, n, n_components, features, node_ids):
         """Return the projection of a graph of n nodes."""
+        n_columns = self.width(n_components, n)
         n_features = round(self.feature_ratio * n_columns)
         if (features is None) != (n_features == 0):
             raise ValueError(
@@ -194,58 +134,79 @@ class Model:
             n_features,
         )  # fmt: skip
 
-    def embed(self, kernels, graph, projection, keep, n_threads, callback=None):
-        """Return the embedding of a graph, and all powers if they are to be kept."""
+    def width(self, n_components, n_nodes):
+        """Columns of the rows that are propagated."""
+        return min(n_nodes, padded(OVERSAMPLING * n_components)) if self.n_steps else n_components
+
+    def embed(self, device, graph, projection, n_components, keep, n_threads, callback=None):
+        """Return the embedding of a graph, with all powers if they are to be kept."""
+        kernels = twin(__package__, device)
         operator = Operator(*map(kernels.to_device, graph.operator))
         start = projection.rows(kernels, graph.start, self.precision, n_threads)
-        return sum_of_powers(
-            kernels, operator, start, self.weights, projection.n_columns, self.storage, keep,
-            n_threads, callback,
+        n_columns = projection.n_columns
+        if self.n_steps:
+            start = whitened_rows(
+                kernels, operator, start, n_columns, self.n_steps, n_threads, callback
+            )
+        sums, powers = sum_of_powers(
+            kernels, operator, start, self.weights, n_columns, self.storage, keep, n_threads,
+            callback,
         )  # fmt: skip
+        fitted = Embedding(device, None, powers, n_columns, n_components, self.n_steps > 0, None)
+        return fitted.of_sums(sums, n_threads)
 
 
-def sum_of_new(kernels, rows, powers, weights, n_columns, dtype, n_threads):
-    """Embed nodes that are not in the graph, from their edges to those that are.
+@dataclass(frozen=True)
+class Embedding:
+    """An embedding, and what others are made from: the powers and the principal components.
 
-    Parameters
+    Attributes
     ----------
-    kernels : module
-    rows : tuple of array
-        ``indptr``, ``indices`` and ``weights`` of the new rows of the adjacency.
+    device : {"cpu", "cuda"}
+    values : array of shape (n, n_components)
     powers : list of Rows
-        U_0, ..., U_(q-1) at least.
-    weights : ndarray of shape (q + 1,)
-        That of the power 0 does not count: the new nodes have no random rows.
-    n_columns : int
-    dtype : dtype
-    n_threads : int
-
-    Returns
-    -------
-    out : array of shape (n_new, n_columns)
-        Its rows are sums of ``weights[k]`` times the direction of a row of
-        ``P_new U_(k-1)``; factors of rows do not matter to directions.
+        Empty if they were not kept.
+    n_columns, n_components : int
+        Of the powers, and of the embedding.
+    refined : bool
+    axes : tuple of array of shape (n_columns,) and (n_columns, n_components), or None
+        Mean of the sums, and their principal components, in the refined mode.
     """
-    n = len(rows[0]) - 1
-    scale = np.ones(n, dtype)
-    operator = Operator(*map(kernels.to_device, (*rows, scale)))
-    out, fresh = kernels.empty((n, n_columns), dtype), True
-    for power, weight in zip(powers, weights[1:], strict=False):
-        if weight:
-            target = kernels.empty_rows(n, n_columns, dtype, written=False)
-            kernels.propagate(operator, power, target, out, 0.0, weight, fresh, n_threads)
-            fresh = False
-    return out
 
+    device: str
+    values: np.ndarray
+    powers: list
+    n_columns: int
+    n_components: int
+    refined: bool
+    axes: tuple | None
 
-def reweighted(kernels, powers, weights, n_columns, dtype, n_threads):
-    """Sum of the directions of kept powers, each with its weight."""
-    out, fresh = kernels.empty((len(powers[0].norms), n_columns), dtype), True
-    for power, weight in zip(powers, weights, strict=False):
-        if weight:
-            kernels.mix(power, weight, fresh, out, n_threads)
-            fresh = False
-    return out
+    @property
+    def kernels(self):
+        """Loops for the device."""
+        return twin(__package__, self.device)
+
+    def of_sums(self, sums, n_threads):
+        """Return the embedding that sums of powers make."""
+        if not self.refined:
+            return replace(self, values=sums)
+        axes = principal_components(self.kernels, sums, self.n_components, n_threads)
+        return replace(self, values=self.kernels.mapped(sums, *axes, n_threads), axes=axes)
+
+    def reweighted(self, weights, n_threads):
+        """Return the embedding by other weights of the powers."""
+        sums = reweighted(
+            self.kernels, self.powers, weights, self.n_columns, self.values.dtype, n_threads
+        )
+        return self.of_sums(sums, n_threads)
+
+    def of_new(self, rows, weights, first, n_threads):
+        """Embed nodes from their rows (in CSR form) to the nodes from the first one on."""
+        powers = [type(U)(*(part[first:] for part in U)) for U in self.powers]
+        sums = sum_of_new(
+            self.kernels, rows, powers, weights, self.n_columns, self.values.dtype, n_threads
+        )
+        return self.kernels.mapped(sums, *self.axes, n_threads) if self.refined else sums
 
 
 def fastrp(
@@ -262,6 +223,7 @@ def fastrp(
     features=None,
     feature_ratio=0.0,
     node_ids=None,
+    refine=False,
     storage="float32",
     random_state=None,
     n_jobs=None,
@@ -308,6 +270,11 @@ def fastrp(
     node_ids : sequence of int or of str, default=None
         Distinct; what the random rows depend on, instead of positions: embeddings then
         do not depend on the order of the nodes.
+    refine : bool or int, default=False
+        Replace the random rows, before the `weights` are applied, by rows that span
+        nearly the leading eigenvectors, and return the principal components of the
+        sum: the quality of factorisations in linear time. A number is one of whitened
+        steps; True takes two, communities of large graphs want six or more.
     storage : {"float32", "float64", "int8"}, default="float32"
         How the powers are stored. The result is float64 for "float64", else float32;
         "int8" takes a quarter of the memory, its error is about one percent.
@@ -366,7 +333,7 @@ def fastrp(
     n_components = check_integer("n_components", n_components, 1)
     model = Model.check(
         weights, self_influence, normalization_strength, similarity, orientation, bipartite,
-        projection, feature_ratio, storage, random_state,
+        projection, feature_ratio, refine, storage, random_state,
     )  # fmt: skip
     if n_jobs is not None:
         check_threads("n_jobs", n_jobs)
@@ -374,7 +341,7 @@ def fastrp(
     n_threads = thread_count(n_jobs)
     graph = model.graph(as_csr(A), n_threads)
     n_nodes = len(graph.start)
-    projection = model.start(n_nodes, clip_components(n_components, n_nodes), features, node_ids)
-    kernels = twin(__package__, device)
-    embedding, _ = model.embed(kernels, graph, projection, False, n_threads)
-    return embedding
+    n_components = clip_components(n_components, n_nodes)
+    projection = model.start(n_nodes, n_components, features, node_ids)
+    result = model.embed(device, graph, projection, n_components, False, n_threads)
+    return result.values

@@ -108,10 +108,10 @@ class Projection:
         rows = kernels.empty_rows(len(self.ids), self.n_columns, dtype)
         n_random = self.n_columns - self.n_feature_columns
         rows.values[:, n_random:] = 0
-        if isinstance(self.law, str):
+        if isinstance(self.law, str) and n_random:
             law = LAWS[self.law], self._sparsity
             kernels.fill(self.key, ids, *law, n_random, scale, rows.values, n_threads)
-        else:
+        elif n_random:
             rows.values[:, :n_random] = kernels.to_device(self.law.astype(dtype)) * scale[:, None]
         if self.n_feature_columns:
             part = kernels.to_device(self._projected_features(dtype)) * scale[:, None]

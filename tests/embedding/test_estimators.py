@@ -138,7 +138,7 @@ def test_features(make):
     A, features = random_graph(), np.random.default_rng(0).normal(size=(80, 5))
     model = FastRP(20, feature_ratio=0.5, random_state=0)
     found = model.fit(A, features=make(features)).embedding_
-    U = model._powers[0].values[:, :20].astype(np.float64)
+    U = model._embedding.powers[0].values[:, :20].astype(np.float64)
     np.testing.assert_allclose(found, reference.fastrp(A, U, (0, 1, 1)), atol=1e-5)
     assert np.linalg.matrix_rank(U[:, 10:], tol=1e-3) == 5
     alone = FastRP(20, feature_ratio=1.0, random_state=0).fit(A, features=make(features))

@@ -1,0 +1,67 @@
+"""The refined mode: subspace iteration puts better rows in the place of the random ones.
+
+An oversampled embedding takes a few steps, each of a product, rows divided by their
+lengths, and columns whitened. Powers of these rows are added up as those of the random
+ones are, and the principal components of the sum are the result. All of it takes time
+that is linear in nodes and edges.
+"""
+
+import numpy as np
+from scipy import linalg
+
+from ._powers import sum_of_powers
+
+_JITTER = 1e-6  # of the mean variance, so that no direction is divided by zero
+_START = (0.0, 1.0, 1.0)  # weights of the powers of random rows, those of the plain mode
+_STEP = (0.0, 1.0)
+
+
+def whitened_rows(kernels, operator, random_rows, n_columns, n_steps, n_threads, callback=None):
+    """Rows that span nearly the same space as the leading eigenvectors.
+
+    Parameters
+    ----------
+    kernels : module
+    operator : Operator
+    random_rows : Rows
+    n_columns : int
+        Of the random rows and of the result.
+    n_steps : int
+    n_threads : int
+    callback : callable, optional
+        Called with a dict after each step.
+
+    Returns
+    -------
+    rows : Rows
+    """
+    precision = random_rows.units.dtype if random_rows.kind == "hashed" else None
+    dtype = (precision or random_rows.values.dtype).type
+    rows = random_rows
+    for step in range(n_steps + 1):
+        weights = np.array(_STEP if step else _START)
+        U, _ = sum_of_powers(kernels, operator, rows, weights, n_columns, dtype, False, n_threads)
+        if step:
+            mean, gram = kernels.moments(U, n_threads)
+            U = kernels.mapped(U, mean, _whitening(gram), n_threads)
+        if callback:
+            callback({"whitened steps": step})
+        rows = kernels.as_rows(U)
+    return rows
+
+
+def _whitening(gram):
+    """Return W with WᵀGW = I, for a Gram matrix G that may be singular."""
+    d = len(gram)
+    jitter = _JITTER * np.trace(gram) / d or 1.0
+    lower = linalg.cholesky(gram + jitter * np.eye(d), lower=True)
+    return linalg.solve_triangular(lower, np.eye(d), lower=True).T
+
+
+def principal_components(kernels, E, n_components, n_threads):
+    """Mean of the rows, and the directions of most variance, of a fixed sign."""
+    mean, gram = kernels.moments(E, n_threads)
+    d = len(gram)
+    vectors = linalg.eigh(gram, subset_by_index=[d - n_components, d - 1])[1][:, ::-1]
+    largest = np.abs(vectors).argmax(axis=0)
+    return mean, vectors * np.sign(vectors[largest, np.arange(n_components)])
