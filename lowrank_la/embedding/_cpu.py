@@ -13,10 +13,11 @@ from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel, specialise
 
 _BLOCK = 1024  # rows
-_LARGEST = 127  # of int8
+LARGEST = 127  # of int8
 _TO_UNIT = 2.0**-32
 HASHED, SPARSE, GAUSSIAN = range(3)  # laws of the random entries
 
+__all__ = ["mapped", "moments"]
 to_device, to_host = frozen, np.asarray
 empty = aligned
 
@@ -120,8 +121,8 @@ def _put_int8(row, values, units, i):
     largest = np.float32(0)
     for c in range(np.uint64(len(row))):
         largest = max(largest, abs(row[c]))
-    units[i] = largest / np.float32(_LARGEST)
-    to_units = np.float32(_LARGEST) / largest if largest > 0 else np.float32(0)
+    units[i] = largest / np.float32(LARGEST)
+    to_units = np.float32(LARGEST) / largest if largest > 0 else np.float32(0)
     for c in range(np.uint64(len(row))):
         values[i, c] = np.int8(np.rint(row[c] * to_units))
 
@@ -295,6 +296,12 @@ def _fill(lo, hi, b, key, ids, law, threshold, size, n_columns, scale, out):
                 out[i, c + 3] = e3 * scale[i]
 
 
+def sparse_law(law, sparsity, n_columns):
+    """Words below the first number make entries; their size, for rows of mean square one."""
+    size = math.sqrt((sparsity if law == SPARSE else 1.0) / n_columns)
+    return np.uint64(round(2.0**32 / sparsity)), size
+
+
 def fill(key, ids, law, sparsity, n_columns, scale, out, n_threads):
     """Fill the first columns of `out` with random entries: rows of mean square length scale².
 
@@ -311,9 +318,8 @@ def fill(key, ids, law, sparsity, n_columns, scale, out, n_threads):
     out : array of shape (n, d)
     n_threads : int
     """
-    threshold = np.uint64(round(2.0**32 / sparsity))
-    size = math.sqrt((sparsity if law == SPARSE else 1.0) / n_columns)
-    args = np.uint64(key), frozen(ids), law, threshold, size, n_columns, frozen(scale), out
+    parameters = sparse_law(law, sparsity, n_columns)
+    args = np.uint64(key), frozen(ids), law, *parameters, n_columns, frozen(scale), out
     run_blocks(_fill, len(ids), _BLOCK, args, n_threads)
 
 

@@ -48,7 +48,7 @@ def check_number(name, value, least=-np.inf, most=np.inf):
 
 
 def check_steps(refine):
-    """Number of whitened steps; none for the plain mode."""
+    """Return the number of whitened steps; none for the plain mode."""
     if isinstance(refine, bool | np.bool):
         return STEPS if refine else 0
     if not isinstance(refine, numbers.Integral) or refine < 1:
@@ -145,8 +145,11 @@ class Model:
         start = projection.rows(kernels, graph.start, self.precision, n_threads)
         n_columns = projection.n_columns
         if self.n_steps:
+            columns = graph.columns
+            if columns is not None:
+                columns = kernels.to_device(columns.astype(self.precision))
             start = whitened_rows(
-                kernels, operator, start, n_columns, self.n_steps, n_threads, callback
+                kernels, operator, columns, start, n_columns, self.n_steps, n_threads, callback
             )
         sums, powers = sum_of_powers(
             kernels, operator, start, self.weights, n_columns, self.storage, keep, n_threads,

@@ -19,6 +19,7 @@ class Graph(NamedTuple):
 
     operator: Operator
     start: np.ndarray  # (n,), positive
+    columns: np.ndarray | None  # (n,): what any other rows are multiplied by; None for ones
     n_rows: int  # of the input; a bipartite graph has nodes beyond
 
 
@@ -148,7 +149,7 @@ def as_graph(A, similarity, strength, dtype, n_rows, n_threads, name="A"):
         )
     with np.errstate(divide="ignore"):
         inverse = np.where(degrees > 0, 1 / degrees, 0.0)
-    start = _power(degrees, unit, strength)
+    start, roots = _power(degrees, unit, strength), None
     if similarity == "adjacency":
         scale = np.ones(len(degrees))
     elif similarity == "walk":
@@ -162,4 +163,4 @@ def as_graph(A, similarity, strength, dtype, n_rows, n_threads, name="A"):
         roots = 1 / np.sqrt(np.where(columns > 0, columns, 1.0))
         scale, start = np.sqrt(inverse) * roots, start * roots
     arrays = (A.indptr, A.indices, weights, scale.astype(dtype))
-    return Graph(Operator(*arrays), start / start.max(), n_rows)
+    return Graph(Operator(*arrays), start / start.max(), roots, n_rows)

@@ -16,13 +16,17 @@ _START = (0.0, 1.0, 1.0)  # weights of the powers of random rows, those of the p
 _STEP = (0.0, 1.0)
 
 
-def whitened_rows(kernels, operator, random_rows, n_columns, n_steps, n_threads, callback=None):
+def whitened_rows(
+    kernels, operator, columns, random_rows, n_columns, n_steps, n_threads, callback=None
+):  # fmt: skip
     """Rows that span nearly the same space as the leading eigenvectors.
 
     Parameters
     ----------
     kernels : module
     operator : Operator
+    columns : array of shape (n,) or None
+        What rows that are not random are multiplied by.
     random_rows : Rows
     n_columns : int
         Of the random rows and of the result.
@@ -46,7 +50,7 @@ def whitened_rows(kernels, operator, random_rows, n_columns, n_steps, n_threads,
             U = kernels.mapped(U, mean, _whitening(gram), n_threads)
         if callback:
             callback({"whitened steps": step})
-        rows = kernels.as_rows(U)
+        rows = kernels.as_rows(U if columns is None else U * columns[:, None])
     return rows
 
 

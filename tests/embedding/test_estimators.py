@@ -224,3 +224,56 @@ def test_a_failed_fit_changes_nothing():
 def test_verbose(capsys):
     clone(FastRP(8, verbose=1)).fit(random_graph())
     assert "FastRP" in capsys.readouterr().err
+
+
+# --- the refined mode
+
+
+@pytest.mark.parametrize("storage", ["float32", "float64"])
+@pytest.mark.parametrize("similarity", ["walk", "symmetric"])
+def test_refined_rows_lie_in_the_leading_eigenspace(storage, similarity, digits):
+    """Many whitened steps converge to the eigenvectors that dense linear algebra finds."""
+    A = digits[0].toarray()
+    model = FastRP(
+        10, similarity=similarity, refine=40, weights=(1,), storage=storage, random_state=0
+    )
+    degrees = A.sum(axis=1)
+    vectors = np.linalg.eigh(A / np.sqrt(degrees[:, None] * degrees))[1][:, ::-1]
+    E = model.fit_transform(A).astype(np.float64)
+    leading = vectors[:, :32] / (np.sqrt(degrees)[:, None] if similarity == "walk" else 1)
+    lengths = np.linalg.norm(leading, axis=1, keepdims=True)
+    assert np.isfinite(lengths).all()
+    residual = E - leading @ np.linalg.lstsq(leading, E, rcond=None)[0]
+    assert np.linalg.norm(residual) < 0.5 * np.linalg.norm(E)
+
+
+def test_refined_is_better(digits):
+    A, y = digits
+    scores = [
+        cross_val_score(
+            make_pipeline(
+                FastRP(24, refine=refine, weights=(1, 1), random_state=0),
+                LogisticRegression(C=10, max_iter=1000),
+            ),
+            A, y, cv=3,
+        ).mean()
+        for refine in (False, True)
+    ]  # fmt: skip
+    assert scores[1] > scores[0]
+
+
+def test_refined_transform_and_reweight(digits):
+    A = digits[0]
+    model = FastRP(12, refine=True, weights=(1, 1), random_state=0)
+    E = model.fit_transform(A)
+    assert E.shape == (600, 12)
+    np.testing.assert_allclose(model.transform(A), E, atol=1e-4)
+    other = FastRP(12, refine=True, weights=(0, 1), random_state=0).fit(A)
+    np.testing.assert_allclose(model.reweight((0, 1)).embedding_, other.embedding_, atol=1e-3)
+
+
+def test_refined_with_more_components_than_the_rank():
+    A = np.kron(np.eye(3), np.ones((5, 5)))
+    model = FastRP(15, refine=True, random_state=0).fit(A)
+    assert np.isfinite(model.embedding_).all()
+    assert model.embedding_.shape == (15, 15)
