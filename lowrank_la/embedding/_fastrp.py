@@ -14,6 +14,7 @@ from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_threads
+from ._blocks import sum_of_powers_in_files
 from ._cpu import Operator, padded
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, as_graph, oriented
 from ._powers import reweighted, sum_of_new, sum_of_powers
@@ -21,7 +22,7 @@ from ._projection import Projection, as_features, as_identities, as_projection
 from ._refine import principal_components, whitened_rows
 
 STORAGES = {"float32": np.float32, "float64": np.float64, "int8": np.int8}
-OVERSAMPLING = 3  # columns of the refined mode to one of its result
+OVERSAMPLING = 4  # columns of the refined mode to one of its result
 STEPS = 2  # of the refined mode
 
 
@@ -158,6 +159,17 @@ class Model:
         fitted = Embedding(device, None, powers, n_columns, n_components, self.n_steps > 0, None)
         return fitted.of_sums(sums, n_threads)
 
+    def embed_in_files(self, device, graph, projection, folder, executor, n_threads):
+        """Return the embedding of a graph as a file of a folder, mapped into memory."""
+        if self.n_steps or device != "cpu":
+            raise ValueError("folder: files are for device='cpu' and refine=False only")
+        kernels = twin(__package__, device)
+        start = projection.rows(kernels, graph.start, self.precision, n_threads)
+        return sum_of_powers_in_files(
+            graph.operator, start, self.weights, projection.n_columns, self.storage, folder,
+            executor,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -231,6 +243,8 @@ def fastrp(
     random_state=None,
     n_jobs=None,
     device=None,
+    folder=None,
+    executor=None,
 ):
     """Embed the nodes of a graph with FastRP.
 
@@ -288,6 +302,11 @@ def fastrp(
         for any number.
     device : {None, "cpu", "cuda"}, default=None
         Where to compute; None means where A lies.
+    folder : path, default=None
+        Keep powers and result in files there, memory-mapped, and work on blocks of
+        rows: for graphs and embeddings beyond memory. The files stay.
+    executor : concurrent.futures.Executor, default=None
+        Works on the blocks: threads, processes, or a cluster that reaches `folder`.
 
     Returns
     -------
@@ -334,6 +353,8 @@ def fastrp(
     ((8, 8), True, False)
     """
     n_components = check_integer("n_components", n_components, 1)
+    if folder is None and executor is not None:
+        raise ValueError("executor: its workers need a folder for what they share")
     model = Model.check(
         weights, self_influence, normalization_strength, similarity, orientation, bipartite,
         projection, feature_ratio, refine, storage, random_state,
@@ -346,5 +367,6 @@ def fastrp(
     n_nodes = len(graph.start)
     n_components = clip_components(n_components, n_nodes)
     projection = model.start(n_nodes, n_components, features, node_ids)
-    result = model.embed(device, graph, projection, n_components, False, n_threads)
-    return result.values
+    if folder is not None:
+        return model.embed_in_files(device, graph, projection, folder, executor, n_threads)
+    return model.embed(device, graph, projection, n_components, False, n_threads).values

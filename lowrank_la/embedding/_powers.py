@@ -61,7 +61,7 @@ def sum_of_powers(
             spare = source if source.kind == target.kind else None
         if callback:
             callback({"power": k})
-        source, operator = target, _rescaled(operator, target.norms)
+        source, operator = target, rescaled(operator, target.norms)
     return out, powers if keep else []
 
 
@@ -72,7 +72,7 @@ def _recycled(spare, n_columns, dtype):
     return spare.values
 
 
-def _rescaled(operator, norms):
+def rescaled(operator, norms):
     """Keep lengths from overflow, and from vanishing, by a power of two: directions stay."""
     longest = float(norms.max())
     if not longest or 1 / _FARTHEST < longest < _FARTHEST:
