@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from .._support.jit import kernel
 
 WIDE, NARROW = 128, 32  # columns to a vector; rows are padded to whole narrow ones
-_AHEAD_BYTES, _AHEAD_ROWS = 8192, 32  # asked for before they are needed: at most
+_AHEAD_BYTES, _AHEAD_ROWS = 16384, 32  # asked for before they are needed: at most
 _LINE = 64  # bytes
 _MOST_TERMS = np.uint64(512)  # summed in the precision of the data; the sums, in float64
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)

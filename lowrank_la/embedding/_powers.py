@@ -50,6 +50,7 @@ def sum_of_powers(
         fresh = adds and out is None
         if fresh:
             out = _recycled(spare, n_columns, precision)
+            spare = None  # frees it, if it is not the result's
             out = kernels.empty((n, n_columns), precision) if out is None else out
         kernels.propagate(
             operator, source, target, out if adds else kernels.empty((n, 0), precision),
