@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_images
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
+from .embedding import FastRP
 
 _TILE = 4  # pixels on a side
 
@@ -26,8 +30,9 @@ def _edit_distance(a, b):
     return row[-1]
 
 
-def _timed_fit(model, X):
-    clone(model).fit(X[:200])  # compiles what is not in the cache yet
+def _timed_fit(model, X, columns=None):
+    few = X[:200] if columns is None else X[:200, columns]
+    clone(model).fit(few)  # compiles what is not in the cache yet
     start = time.perf_counter()
     model.fit(X)
     return time.perf_counter() - start
@@ -125,7 +130,38 @@ def kmedoids_strings(figure):
     return "names, edit distance", model, seconds, f"largest cluster {sizes.max()}"
 
 
-TOUR = [kmedoids_digits, kmedoids_number, kmedoids_photo, kmedoids_tiles, kmedoids_strings]
+def fastrp_digits(figure):
+    """Embed the nodes of a graph: images of digits that name those most like them."""
+    digits = load_digits()
+    graph = kneighbors_graph(digits.data, 8)
+    model = FastRP(32, weights=(1, 1), refine=4, random_state=0)
+    seconds = _timed_fit(model, graph.maximum(graph.T).tocsr(), slice(200))
+    plain, count = model.embedding_, 10
+    angles = np.abs(plain @ plain.T / np.outer(*[np.linalg.norm(plain, axis=1)] * 2))
+    np.fill_diagonal(angles, 0)
+    axes = figure.subplots(4, count + 1)
+    for row, i in zip(axes, (0, 1, 2, 3), strict=True):
+        for axis, j in zip(row, [i, *np.argsort(-angles[i])[:count]], strict=True):
+            axis.imshow(digits.images[j], cmap="gray_r" if j != i else "Reds")
+            axis.set_axis_off()
+    figure.suptitle("in red, a node; beside it, the nodes whose embeddings are the nearest")
+    told = cross_val_score(LogisticRegression(C=100, max_iter=2000), plain, digits.target, cv=5)
+    return "FastRP of a graph of digits", model, seconds, f"labels told {told.mean():.1%}"
+
+
+TOUR = [
+    kmedoids_digits, kmedoids_number, kmedoids_photo, kmedoids_tiles, kmedoids_strings,
+    fastrp_digits,
+]  # fmt: skip
+
+
+def _figures(model):
+    """Cells of the table: objects, medoids or components, loss, passes."""
+    if hasattr(model, "embedding_"):
+        n, d = model.embedding_.shape
+        return f"{n:>8,}{d:>4}{'':>12}{'':>8}"
+    cells = f"{len(model.labels_):>8,}{len(model.medoid_indices_):>4}"
+    return f"{cells}{model.inertia_:>12,.1f}{model.n_iter_:>8}"
 
 
 def main(arguments=None):
@@ -147,10 +183,7 @@ def main(arguments=None):
     for stop in TOUR:
         figure = Figure(figsize=(10, 5), layout="constrained", dpi=120)
         what, model, seconds, quality = stop(figure)
-        print(
-            f"{what:<30}{len(model.labels_):>8,}{len(model.medoid_indices_):>4}{model.inertia_:>12,.1f}"
-            f"{model.n_iter_:>8}{seconds:>9.2f}  {quality}"
-        )
+        print(f"{what:<30}{_figures(model)}{seconds:>9.2f}  {quality}")
         figure.savefig(out / f"{stop.__name__}.png")
     print(f"pictures: {out.resolve()}")
 
