@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import kneighbors_graph
+from sklearn.preprocessing import normalize
 from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
@@ -136,16 +137,16 @@ def fastrp_digits(figure):
     graph = kneighbors_graph(digits.data, 8)
     model = FastRP(32, weights=(1, 1), refine=4, random_state=0)
     seconds = _timed_fit(model, graph.maximum(graph.T).tocsr(), slice(200))
-    plain, count = model.embedding_, 10
-    angles = np.abs(plain @ plain.T / np.outer(*[np.linalg.norm(plain, axis=1)] * 2))
-    np.fill_diagonal(angles, 0)
+    E, count = normalize(model.embedding_), 10
+    cosines = E @ E.T
+    np.fill_diagonal(cosines, 0)
     axes = figure.subplots(4, count + 1)
     for row, i in zip(axes, (0, 1, 2, 3), strict=True):
-        for axis, j in zip(row, [i, *np.argsort(-angles[i])[:count]], strict=True):
+        for axis, j in zip(row, [i, *np.argsort(-cosines[i])[:count]], strict=True):
             axis.imshow(digits.images[j], cmap="gray_r" if j != i else "Reds")
             axis.set_axis_off()
     figure.suptitle("in red, a node; beside it, the nodes whose embeddings are the nearest")
-    told = cross_val_score(LogisticRegression(C=100, max_iter=2000), plain, digits.target, cv=5)
+    told = cross_val_score(LogisticRegression(C=100, max_iter=2000), E, digits.target, cv=5)
     return "FastRP of a graph of digits", model, seconds, f"labels told {told.mean():.1%}"
 
 

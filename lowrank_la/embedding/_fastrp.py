@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._support.blocks import thread_count
-from .._support.cuda import resolve_device, twin
+from .._support.cuda import is_device_array, resolve_device, to_host, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_threads
 from ._blocks import sum_of_powers_in_files
@@ -311,7 +311,8 @@ def fastrp(
     Returns
     -------
     embedding : array of shape (n, d)
-        Rows of nodes without neighbours are zero (unless `self_influence`). On the GPU
+        Rows of nodes without neighbours are zero (all alike if `refine`, and random if
+        `self_influence`). On the GPU
         if A is there.
 
     Raises
@@ -361,12 +362,13 @@ def fastrp(
     )  # fmt: skip
     if n_jobs is not None:
         check_threads("n_jobs", n_jobs)
-    device = resolve_device(device, getattr(A, "indptr", A))
-    n_threads = thread_count(n_jobs)
+    given = getattr(A, "indptr", A)
+    device, n_threads = resolve_device(device, given), thread_count(n_jobs)
     graph = model.graph(as_csr(A), n_threads)
     n_nodes = len(graph.start)
     n_components = clip_components(n_components, n_nodes)
     projection = model.start(n_nodes, n_components, features, node_ids)
     if folder is not None:
         return model.embed_in_files(device, graph, projection, folder, executor, n_threads)
-    return model.embed(device, graph, projection, n_components, False, n_threads).values
+    found = model.embed(device, graph, projection, n_components, False, n_threads).values
+    return found if is_device_array(given) else to_host(found)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ._cpu import GAUSSIAN, HASHED, SPARSE, Rows
+from ._cpu import GAUSSIAN, HASHED, SPARSE, Rows, fill
 
 LAWS = {"hashed": HASHED, "sparse": SPARSE, "very_sparse": SPARSE, "gaussian": GAUSSIAN}
 PROJECTIONS = tuple(LAWS)
@@ -124,11 +124,9 @@ class Projection:
         return max(1.0, np.sqrt(len(self.ids))) if self.law == "very_sparse" else _ACHLIOPTAS
 
     def _projected_features(self, dtype):
-        from . import _cpu
-
         n_features = self.features.shape[1]
         directions, ones = np.empty((n_features, self.n_feature_columns)), np.ones(n_features)
         ids = np.arange(n_features, dtype=np.uint64)
         key = self.key ^ 0xFEA7  # other numbers than those of the nodes
-        _cpu.fill(key, ids, GAUSSIAN, 1.0, self.n_feature_columns, ones, directions, 1)
+        fill(key, ids, GAUSSIAN, 1.0, self.n_feature_columns, ones, directions, 1)
         return np.asarray(self.features @ directions).astype(dtype)
