@@ -68,7 +68,7 @@ def _work(lo_hi, operator, source, target, out, weights, fresh):
     made = Rows(*(array.open("r+")[rows] for array in target))
     if source_weight:
         mine = Rows(*(array[rows] for array in source))
-        kernels.mix(mine, source_weight, fresh, sums, n_threads)
+        kernels.mix([(mine, source_weight)], fresh, sums, n_threads)
         fresh = False
     kernels.propagate(part, source, made, sums, 0.0, target_weight, fresh, n_threads)
     return rows.stop - rows.start

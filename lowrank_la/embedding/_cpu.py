@@ -216,10 +216,27 @@ def _mixer(kind):
     return specialise(_mix, kind, add_direction=_ADD[kind])
 
 
-def mix(rows, weight, fresh, out, n_threads):
-    """Add rows of length `weight`, in the directions of given ones, to `out`."""
-    args = *map(frozen, rows), weight, fresh, out
-    run_blocks(_mixer(rows.kind), len(out), _BLOCK, args, n_threads)
+def mix(terms, fresh, out, n_threads):
+    """Add the directions of rows to `out`, each with its weight.
+
+    Parameters
+    ----------
+    terms : list of (Rows, float)
+    fresh : bool
+        Whether to clear `out` before.
+    out : array of shape (n, d)
+    n_threads : int
+    """
+    calls = [
+        (_mixer(rows.kind), (*map(frozen, rows), weight, fresh and first))
+        for first, (rows, weight) in zip([True] + [False] * len(terms), terms, strict=False)
+    ]
+
+    def all_terms(lo, hi, b):  # of a block, whose sums stay in the cache
+        for add, args in calls:
+            add(lo, hi, b, *args, out)
+
+    run_blocks(all_terms, len(out), _BLOCK, (), n_threads)
 
 
 # --- random projections

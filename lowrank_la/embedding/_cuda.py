@@ -145,13 +145,14 @@ def propagate(operator, source, target, out, source_weight, target_weight, fresh
             out[part] += target_weight * _directions(made, slice(None), n_columns)
 
 
-def mix(rows, weight, fresh, out, n_threads):
-    """Add rows of length `weight`, in the directions of given ones, to `out`."""
+def mix(terms, fresh, out, n_threads):
+    """Add the directions of rows to `out`, each with its weight."""
     if fresh:
         out[...] = 0
     for first in range(0, len(out), _CHUNK):
         part = slice(first, first + _CHUNK)
-        out[part] += weight * _directions(rows, part, out.shape[1])
+        for rows, weight in terms:
+            out[part] += weight * _directions(rows, part, out.shape[1])
 
 
 # --- random projections

@@ -118,9 +118,7 @@ def sum_of_new(kernels, rows, powers, weights, n_columns, dtype, n_threads):
 
 def reweighted(kernels, powers, weights, n_columns, dtype, n_threads):
     """Sum of the directions of kept powers, each with its weight."""
-    out, fresh = kernels.empty((len(powers[0].norms), n_columns), dtype), True
-    for power, weight in zip(powers, weights, strict=False):
-        if weight:
-            kernels.mix(power, weight, fresh, out, n_threads)
-            fresh = False
+    out = kernels.empty((len(powers[0].norms), n_columns), dtype)
+    terms = [(U, weight) for U, weight in zip(powers, weights, strict=False) if weight]
+    kernels.mix(terms, True, out, n_threads)
     return out
