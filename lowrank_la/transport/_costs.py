@@ -1,0 +1,137 @@
+"""Where costs come from: an array, or two clouds of points."""
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from .._support.cuda import to_host
+from .._support.validation import as_floats
+
+METRICS = ("sqeuclidean", "euclidean", "cityblock")
+_SAMPLED = 64  # rows, to learn the scale of the costs from
+_OFFSET = 16.0  # times the spread of the costs: what is more than that in all of them is subtracted
+
+
+class ArrayCosts:
+    """An array of costs: ``array[i, j]`` is what it costs to move a unit from i to j.
+
+    Attributes
+    ----------
+    kind : str
+        What the kernels call costs that come like this.
+    dtype : dtype
+        Of the plan.
+    """
+
+    kind = "dense"
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def require_arcs(self):
+        """Refuse costs that forbid all arcs of a row or of a column."""
+        forbidden = self.array == np.inf
+        for axis, what in ((1, "row"), (0, "column")):
+            if bool(forbidden.all(axis=axis).any()):
+                raise ValueError(f"M forbids (+inf) every arc of a {what} that has mass")
+
+    @property
+    def prefers_transpose(self):
+        """Whether the columns are what lies together in memory."""
+        return self.array.flags.f_contiguous and not self.array.flags.c_contiguous
+
+    def transposed(self):
+        return ArrayCosts(self.array.T)
+
+    def take(self, rows, columns):
+        return ArrayCosts(self.array[rows][:, columns])
+
+    def without_offset(self):
+        """Costs without a large number that is in all of them, and that number.
+
+        Potentials of its size would have too few digits left for what differs.
+        """
+        some = self.some_rows().astype(np.float64)
+        some = some[np.isfinite(some)]
+        low, high = np.quantile(some, (0.1, 0.9)) if some.size else (0.0, 0.0)
+        if abs(low) <= _OFFSET * (high - low):
+            return self, 0.0
+        return ArrayCosts(self.array - self.dtype.type(low)), float(self.dtype.type(low))
+
+    def for_kernels(self, kernels):
+        return kernels.to_device(self.array)
+
+    def dense(self):
+        """As an array."""
+        return self.array
+
+    def some_rows(self):
+        """Rows spread over all, as an array on the host."""
+        return to_host(self.array[:: -(-len(self.array) // _SAMPLED)])
+
+
+class CloudCosts:
+    """Distances between the rows of X and of Y, made when they are needed: O(n d) memory.
+
+    Attributes are those of :class:`ArrayCosts`.
+    """
+
+    dtype = np.dtype(np.float64)
+    prefers_transpose = False
+
+    def __init__(self, X, Y, metric):
+        self.X, self.Y, self.kind, self.shape = X, Y, metric, (len(X), len(Y))
+
+    def transposed(self):
+        return CloudCosts(self.Y, self.X, self.kind)
+
+    def require_arcs(self):
+        """Distances are finite."""
+
+    def take(self, rows, columns):
+        return CloudCosts(self.X[rows], self.Y[columns], self.kind)
+
+    def without_offset(self):
+        return self, 0.0
+
+    def for_kernels(self, kernels):
+        return kernels.Cloud(kernels.to_device(self.X), kernels.to_device(self.Y.T))
+
+    def dense(self):
+        return cdist(to_host(self.X), to_host(self.Y), self.kind)
+
+    def some_rows(self):
+        return self.take(slice(None, None, -(-len(self.X) // _SAMPLED)), slice(None)).dense()
+
+
+def check_costs(M):
+    """Return costs as floats; refuse NaN and minus infinity (plus infinity forbids an arc)."""
+    array = as_floats("M", M)
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"M has shape {array.shape}: a non-empty matrix of costs is needed")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(array.sum(dtype=np.float64))
+    if np.isnan(total) or total == -np.inf and bool((array == -np.inf).any()):
+        raise ValueError("M has costs that are NaN or minus infinity; only +inf, for an arc that "
+                         "is forbidden, is allowed besides finite ones")  # fmt: skip
+    return ArrayCosts(array)
+
+
+def check_clouds(X, Y, metric):
+    """Return the distances between two sets of points."""
+    if metric not in METRICS:
+        raise ValueError(f"metric={metric!r} is unknown; choose one of {list(METRICS)}")
+    X, Y = (_points(name, points) for name, points in (("X", X), ("Y", Y)))
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} features, but Y has {Y.shape[1]}")
+    # Distances do not change, and squares lose fewer digits.
+    centre = X.mean(axis=0)
+    return CloudCosts(X - centre, Y - centre, metric)
+
+
+def _points(name, points):
+    points = as_floats(name, points)
+    if points.ndim != 2 or not points.size:
+        raise ValueError(f"{name} has shape {points.shape}: a non-empty array of points is needed")
+    if not bool(np.isfinite(points).all()):
+        raise ValueError(f"{name} has coordinates that are NaN or infinite")
+    return points.astype(np.float64)

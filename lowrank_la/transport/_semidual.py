@@ -1,0 +1,233 @@
+"""The method "auto": Newton's method on the semi-dual problem, from large to small regularisation.
+
+The potentials of the rows follow from those of the columns: one pass over the costs scales the rows
+of the plan to their masses exactly. What is left to solve is a concave problem in the fewer
+potentials. Its gradient is the marginal error of the columns, and its Hessian, times -reg, the
+Laplacian of a graph with as few edges as the plan has entries that matter.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._support.cuda import to_host
+
+_FIRST_REG = 0.2  # of the median cost: where the plan is still smooth
+_FACTOR = 4.0  # between stages
+_STAGE_ERROR = 5e-2  # that ends a stage that is not the last
+_NEAR = 0.3  # error of potentials that no larger regularisation needs to lead to
+_STAGE_PASSES = 60  # for a stage that is not the last, at most
+_CHEAP_STEPS = 2  # scaling steps that begin a stage
+_RADIUS = 8.0  # first bound of a Newton step, in units of reg
+_LISTED = 64.0  # entries of less than exp(-64) of their masses are left out of the list ...
+_LOST = 42.0  # ... as long as they are certain to stay below exp(-42)
+_LISTED_SHARE = 0.12  # of all entries: with more, a list is no faster
+_MAX_CG = 2000
+_STALLED = 20  # passes without a smaller error, near the limit of the arithmetic
+_EPS = float(np.finfo(np.float64).eps)
+
+
+class Point(NamedTuple):
+    """Potentials, and what a pass over the costs found there."""
+
+    phi: Any  # (m,) of the columns, relative to their masses
+    h: Any  # (n,) of the rows
+    columns: Any  # (m,) masses of the columns of the plan
+    error: float  # L1 distance between these masses and b
+    dual: float
+    kept: Any  # the entries of the plan that matter, if they were asked for
+
+
+class SemiDual:
+    """The semi-dual problem, and the entries of the costs that are known to matter."""
+
+    def __init__(self, problem, trace):
+        self.problem, self.trace, self.kernels = problem, trace, problem.kernels
+        xp = self.kernels.xp
+        self.log_b = xp.log(problem.b)
+        self.h = xp.zeros(len(problem.a))
+        self.size = math.prod(problem.costs.shape)
+        self.room, self.limit = 16 * len(problem.a), entry_limit(problem)
+        self.sample = problem.costs.some_rows()
+        self.listed, self.references = None, []
+
+    def at(self, phi, reg, share=0.0, listing=False):
+        """Evaluate the potentials phi of the columns."""
+        problem, g, h = self.problem, phi + reg * self.log_b, self.h.copy()
+        if self.listed and not self._list_holds(g, reg):
+            self.listed, self.references = None, []
+        costs = (self.listed, "listed") if self.listed else (problem.arrays, problem.kind)
+        limit = int(_LISTED_SHARE * self.size) if listing else self.limit
+        columns, kept = self.kernels.scaling_pass(
+            *costs, problem.a, g, reg, h, problem.n_threads,
+            math.exp(-_LISTED) if listing else share, problem.b,
+            limit if listing else self.room, limit, listing,
+        )  # fmt: skip
+        error = float(abs(columns - problem.b).sum())
+        self.trace.passed(error)
+        if listing and kept is not None:
+            self.listed, kept = kept, None
+            self.references.append((g, reg))
+        if kept is not None:
+            self.room = max(self.room, int(1.2 * kept.size))
+        return Point(phi, h, columns, error, float(problem.a @ h + problem.b @ phi), kept)
+
+    def _list_holds(self, g, reg):
+        """Whether no entry outside the list can have come to matter."""
+        for g_then, reg_then in self.references:
+            moved = g - g_then
+            if float(moved.max() - moved.min()) > _LISTED * reg_then - _LOST * reg:
+                return False
+        return True
+
+    def is_listable(self, point, reg):
+        """Whether few entries matter, as far as some of the rows tell."""
+        h, g = to_host(point.h), to_host(point.phi + reg * self.log_b)
+        h = h[:: -(-len(h) // len(self.sample))]
+        near = g - (self.sample - h[:, None]) > -_LISTED * reg
+        return not self.listed and np.count_nonzero(near) < _LISTED_SHARE * near.size
+
+    def scaled(self, point, reg):
+        """Potentials after a scaling step: they would be right if the rows stayed as they are."""
+        xp = self.kernels.xp
+        return point.phi + reg * (self.log_b - xp.log(xp.maximum(point.columns, 1e-300)))
+
+    def newton_step(self, point, reg, radius, tol):
+        """Solve the Newton equation, with no potential moving by more than radius * reg."""
+        gradient = self.problem.b - point.columns
+        # The matrix is an M-matrix: by the maximum principle this diagonal bounds the solution.
+        diagonal = point.columns + abs(gradient) / radius
+        accuracy = max(min(0.05, 0.1 * point.error), 0.1 * tol / point.error)
+        step, n_cg = self.kernels.solve_schur(
+            point.kept, self.problem.a, diagonal, gradient, accuracy, _MAX_CG
+        )
+        self.trace.count(n_cg=n_cg)
+        return reg * step, float(gradient @ step) * reg
+
+    def is_near(self, phi, reg):
+        """Whether given potentials are good enough to start from at once."""
+        self.trace.begin(reg)
+        return self.at(phi, reg).error < _NEAR
+
+    def rises(self, point, trial, slope):
+        """Whether the dual has risen enough, or, where it is flat, the error has fallen."""
+        noise = 4 * _EPS * float(self.problem.a @ abs(point.h) + self.problem.b @ abs(point.phi))
+        if slope > 100 * noise:
+            return trial.dual - point.dual > 1e-4 * slope
+        return trial.error < 0.9 * point.error
+
+
+class _Stage:
+    """Scaling steps and Newton steps at one strength of regularisation."""
+
+    def __init__(self, dual, reg, tol, max_passes):
+        self.dual, self.reg, self.tol = dual, reg, tol
+        self.n_scaled, self.rate, self.radius, self.density = 0, 0.0, _RADIUS, 0.0
+        self.best, self.idle = np.inf, 0
+        self.last_pass = len(dual.trace.history) + max_passes
+        dual.trace.begin(reg)
+
+    def run(self, phi):
+        """Return the point where the error is small enough, or the passes have run out."""
+        point, dual = self.dual.at(phi, self.reg), self.dual
+        while point.error > self.tol and not (self.ended or self._stalls(point)):
+            if self._scaling_pays(point.error):
+                point = self._scale(point)
+                continue
+            if point.kept is None:
+                point = dual.at(point.phi, self.reg, self._share(point.error))
+            step = self._scale if point.kept is None else self._newton  # None: too many entries
+            point = step(point)
+        self.dual.h = point.h
+        return point
+
+    @property
+    def ended(self):
+        trace = self.dual.trace
+        return trace.ended or len(trace.history) >= self.last_pass
+
+    def _stalls(self, point):
+        """Whether the error has stopped falling where rounding errors begin."""
+        self.idle = 0 if point.error < self.best else self.idle + 1
+        self.best = min(self.best, point.error)
+        spread = max(float(x.max() - x.min()) for x in (point.h, point.phi))
+        return self.idle >= _STALLED and self.best < 64 * _EPS * spread / self.reg
+
+    def _scaling_pays(self, error):
+        """Whether so few scaling steps are left that Newton's would not be done before."""
+        if self.n_scaled < _CHEAP_STEPS:
+            return True
+        if not 0 < self.rate < 1:
+            return False
+        return math.log(self.tol / error) / math.log(self.rate) < 2 + 20 * self.density
+
+    def _share(self, error):
+        return min(1e-3, 1e-2 * error) / len(self.dual.problem.b)
+
+    def _scale(self, point):
+        self.n_scaled += 1
+        self.dual.trace.count(n_sinkhorn=1)
+        phi = self.dual.scaled(point, self.reg)
+        last = self.n_scaled == _CHEAP_STEPS
+        listing = last and self.dual.is_listable(point, self.reg)
+        share = self._share(point.error) if last else 0.0
+        after = self.dual.at(phi, self.reg, share, listing)
+        self.rate = after.error / point.error
+        return after
+
+    def _newton(self, point):
+        dual = self.dual
+        self.density = point.kept.size / dual.size
+        step, slope = dual.newton_step(point, self.reg, self.radius, self.tol)
+        trial = dual.at(point.phi + step, self.reg, self._share(point.error))
+        if not dual.rises(point, trial, slope):
+            self.radius = max(min(self.radius, float(abs(step).max()) / self.reg) / 4, 0.1)
+            return self._scale(point)
+        dual.trace.count(n_newton=1)
+        # A full Newton step gains half of what the slope promises.
+        if trial.dual - point.dual > 0.3 * slope:
+            self.radius *= 4
+        return trial
+
+
+def entry_limit(problem):
+    """Entries of a plan that Newton's method may keep."""
+    return min(math.prod(problem.costs.shape), 1 << 27)
+
+
+def strengths(dual, reg):
+    """Falling strengths of regularisation that end with reg."""
+    reduced = dual.sample - dual.sample.min(axis=1, keepdims=True)
+    reduced = reduced[np.isfinite(reduced) & (reduced > 0)]
+    first = _FIRST_REG * float(np.median(reduced)) if reduced.size else reg
+    n = round(math.log(first / reg) / math.log(_FACTOR)) if first > reg else 0
+    return list(np.geomspace(first, reg, n + 1)) if n else [reg]
+
+
+def semidual(problem, reg, tol, trace, phi=None):
+    """Maximise the dual; return the potentials h and g of rows and columns."""
+    dual, found = SemiDual(problem, trace), []
+    regs = strengths(dual, reg)
+    if phi is None:
+        phi = problem.kernels.xp.zeros(len(problem.b))
+    elif dual.is_near(phi, reg):
+        regs = [reg]
+    for strength in regs[:-1]:
+        phi = _extrapolated(found, phi, strength)
+        phi = _Stage(dual, strength, _STAGE_ERROR, _STAGE_PASSES).run(phi).phi
+        found = [*found[-1:], (strength, phi)]
+    phi = _extrapolated(found, phi, reg)
+    while True:
+        point = _Stage(dual, reg, tol, trace.max_iter).run(phi)
+        if not dual.listed or trace.ended:
+            return point.h, point.phi + reg * dual.log_b
+        dual.listed, phi = None, point.phi  # a pass over all costs verifies, or begins again
+
+
+def _extrapolated(found, phi, reg):
+    """Follow the potentials of two stages to a smaller strength: they are nearly linear in it."""
+    if len(found) < 2:
+        return phi
+    (reg_0, phi_0), (reg_1, phi_1) = found
+    return phi_1 + (phi_1 - phi_0) * (reg - reg_1) / (reg_1 - reg_0)
