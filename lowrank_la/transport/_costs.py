@@ -1,5 +1,7 @@
 """Where costs come from: an array, or two clouds of points."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -14,6 +16,8 @@ _OFFSET = 16.0  # times the spread of the costs: what is more than that in all o
 class ArrayCosts:
     """An array of costs: ``array[i, j]`` is what it costs to move a unit from i to j.
 
+    What is made of the array is made once, for all problems that share the costs.
+
     Attributes
     ----------
     kind : str
@@ -26,6 +30,7 @@ class ArrayCosts:
 
     def __init__(self, array):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self._placed = None
 
     def require_arcs(self):
         """Refuse costs that forbid all arcs of a row or of a column."""
@@ -40,6 +45,10 @@ class ArrayCosts:
         return self.array.flags.f_contiguous and not self.array.flags.c_contiguous
 
     def transposed(self):
+        return self._transposed
+
+    @cached_property
+    def _transposed(self):
         return ArrayCosts(self.array.T)
 
     def take(self, rows, columns):
@@ -50,15 +59,23 @@ class ArrayCosts:
 
         Potentials of its size would have too few digits left for what differs.
         """
+        return (self._shifted, self._offset) if self._offset else (self, 0.0)
+
+    @cached_property
+    def _offset(self):
         some = self.some_rows().astype(np.float64)
         some = some[np.isfinite(some)]
         low, high = np.quantile(some, (0.1, 0.9)) if some.size else (0.0, 0.0)
-        if abs(low) <= _OFFSET * (high - low):
-            return self, 0.0
-        return ArrayCosts(self.array - self.dtype.type(low)), float(self.dtype.type(low))
+        return float(self.dtype.type(low)) if abs(low) > _OFFSET * (high - low) else 0.0
+
+    @cached_property
+    def _shifted(self):
+        return ArrayCosts(self.array - self.dtype.type(self._offset))
 
     def for_kernels(self, kernels):
-        return kernels.to_device(self.array)
+        if self._placed is None:
+            self._placed = kernels.to_device(self.array)
+        return self._placed
 
     def dense(self):
         """As an array."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_host, twin
-from .._support.validation import check_threads
+from .._support.validation import as_floats, check_threads
 
 _SAME_TOTAL = 1e-6  # relative: what masses in float32 are off by
 _PARALLEL_FROM = 1 << 18  # entries; with fewer, a thread costs more than it gives
@@ -130,11 +130,9 @@ def check_masses(a, b, shape):
 
 
 def _masses(name, masses, n):
-    if masses is None or len(masses) == 0:
+    masses = to_host(as_floats(name, [] if masses is None else masses))
+    if masses.shape == (0,):
         return np.full(n, 1 / n)
-    masses = to_host(masses)
-    if masses.dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {masses.dtype}: real numbers are needed")
     if masses.shape != (n,):
         raise ValueError(f"{name} has shape {masses.shape}: ({n},) is needed, as M tells")
     masses = masses.astype(np.float64)

@@ -222,14 +222,31 @@ def solve_sample(
         Points that the masses a lie on.
     Y : array_like of shape (m, d)
         Points that the masses b lie on.
-    a, b : array_like of shape (n,) and (m,), default=None
-        Masses, as for :func:`solve`.
+    a : array_like of shape (n,), default=None
+        Masses of X, zeros allowed; None means equal ones, of sum 1.
+    b : array_like of shape (m,), default=None
+        Masses of Y, of the same sum as a.
     reg : float
         Strength of the entropic regularisation, in units of the costs.
     metric : {"sqeuclidean", "euclidean", "cityblock"}, default="sqeuclidean"
         What it costs to move a unit of mass from one point to another.
-    method, tol, max_iter, warmstart, options, n_cpu, device, callback
-        As for :func:`solve`. The methods "sns" and "ssns" need the matrix of costs.
+    method : {"auto", "sinkhorn", "sns", "ssns"}, default="auto"
+        As for :func:`solve`. "sns" and "ssns" need the matrix of costs.
+    tol : float, default=1e-8
+        L1 distances of the plan's marginals from a and b, added up, relative to sum(a).
+    max_iter : int, default=10_000
+        Passes over the costs at most.
+    warmstart : TransportResult or tuple of arrays of shape (n,) and (m,), default=None
+        Potentials to start from.
+    options : dict, default=None
+        Parameters of the method.
+    n_cpu : int, default=-1
+        Threads; -1 takes what Numba and joblib allow. The result does not depend on it.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where X or Y lies.
+    callback : callable, default=None
+        Called after each pass with a dict of ``n_iter``, ``error`` and ``reg``; if it returns True
+        the search stops there.
 
     Returns
     -------
@@ -269,38 +286,47 @@ def solve_sample(
 
 def solve_costs(costs, given, a, b, *, reg, method="auto", tol=1e-8, max_iter=10_000,
                 warmstart=None, options=None, n_cpu=-1, device=None, callback=None,
-                warn=True, stacklevel=4):  # fmt: skip
-    """Solve for costs that have been checked; `given` are the arrays they came as."""
+                warn=True, names=("tol", "max_iter"), stacklevel=3):  # fmt: skip
+    """Solve for costs that have been checked; `given` are the arrays they came as.
+
+    `names` are what the user calls two of the arguments, and at `stacklevel` he is, to be warned.
+    """
     if method not in SOLVERS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(SOLVERS)}")
-    reg, tol = check_positive("reg", reg), check_positive("tol", tol)
-    check_integer("max_iter", max_iter, 1)
+    reg, tol = check_positive("reg", reg), check_positive(names[0], tol)
+    if reg == np.inf:
+        raise ValueError("reg=inf: a finite number is needed")
+    check_integer(names[1], max_iter, 1)
     solver = _with_options(method, options)
     problem = prepare(costs, a, b, n_cpu, device, *given)
     trace = Trace(max_iter, callback)
     h, g = solver(problem, reg, tol, trace, problem.starting_potential(warmstart))
     result = conclude(problem, reg, tol, h, g, trace)
     if warn and not (result.converged or trace.stopped):
-        _warn_not_converged(result, method, tol, max_iter, stacklevel)
+        _warn_not_converged(result, method, tol, max_iter, names, stacklevel)
     return result
 
 
 def _with_options(method, options):
     """Solver of a method, with its options bound."""
-    options, known = dict(options or {}), list(inspect.signature(SOLVERS[method]).parameters)[5:]
+    known = list(inspect.signature(SOLVERS[method]).parameters)[5:]
+    options = {} if options is None else options
+    if not isinstance(options, dict):
+        raise ValueError(f"options={options!r}: a dict with parameters of the method is needed")
     for name in options:
         if name not in known:
             raise ValueError(f"options has {name!r}: method {method!r} knows {known or 'none'}")
     return partial(SOLVERS[method], **options)
 
 
-def _warn_not_converged(result, method, tol, max_iter, stacklevel):
-    advice = "float64 cannot tell more at this reg; increase tol or reg"
+def _warn_not_converged(result, method, tol, max_iter, names, stacklevel):
+    tol_name, max_iter_name = names
+    advice = f"float64 cannot tell more at this reg; increase {tol_name} or reg"
     if result.n_iter >= max_iter:
-        advice = "increase max_iter, tol or reg"
+        advice = f"increase {max_iter_name}, {tol_name} or reg"
     warn_convergence(
         f"method {method!r} ended after {result.n_iter} passes with marginal errors of "
-        f"{sum(result.marginal_errors):.1e}, above tol={tol} times the mass: {advice}",
+        f"{sum(result.marginal_errors):.1e}, above {tol_name}={tol} times the mass: {advice}",
         stacklevel + 1,
     )
 
