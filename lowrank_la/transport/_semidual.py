@@ -15,9 +15,10 @@ from .._support.cuda import to_host
 
 _FIRST_REG = 0.2  # of the median cost: where the plan is still smooth
 _FACTOR = 4.0  # between stages
-_STAGE_ERROR = 5e-2  # that ends a stage that is not the last
+# Error that ends a stage that is not the last, and passes that a stage may take. What stage leads
+# to is hard to leave if it was left too early: a solution that does not come soon is sought again.
+_ATTEMPTS = ((1e-2, 60), (1e-4, 300), (1e-6, 1 << 62))
 _NEAR = 0.3  # error of potentials that no larger regularisation needs to lead to
-_STAGE_PASSES = 60  # for a stage that is not the last, at most
 _CHEAP_STEPS = 2  # scaling steps that begin a stage
 _RADIUS = 8.0  # first bound of a Newton step, in units of reg
 _LISTED = 64.0  # entries of less than exp(-64) of their masses are left out of the list ...
@@ -64,7 +65,7 @@ class SemiDual:
             math.exp(-_LISTED) if listing else share, problem.b,
             limit if listing else self.room, limit, listing,
         )  # fmt: skip
-        error = float(abs(columns - problem.b).sum())
+        self.h, error = h, float(abs(columns - problem.b).sum())
         self.trace.passed(error)
         if listing and kept is not None:
             self.listed, kept = kept, None
@@ -139,7 +140,6 @@ class _Stage:
                 point = dual.at(point.phi, self.reg, self._share(point.error))
             step = self._scale if point.kept is None else self._newton  # None: too many entries
             point = step(point)
-        self.dual.h = point.h
         return point
 
     @property
@@ -149,8 +149,9 @@ class _Stage:
 
     def _stalls(self, point):
         """Whether the error has stopped falling where rounding errors begin."""
-        self.idle = 0 if point.error < self.best else self.idle + 1
-        self.best = min(self.best, point.error)
+        self.idle += 1
+        if point.error < 0.9 * self.best:
+            self.best, self.idle = point.error, 0
         spread = max(float(x.max() - x.min()) for x in (point.h, point.phi))
         return self.idle >= _STALLED and self.best < 64 * _EPS * spread / self.reg
 
@@ -207,21 +208,30 @@ def strengths(dual, reg):
 
 def semidual(problem, reg, tol, trace, phi=None):
     """Maximise the dual; return the potentials h and g of rows and columns."""
-    dual, found = SemiDual(problem, trace), []
+    dual = SemiDual(problem, trace)
     regs = strengths(dual, reg)
-    if phi is None:
-        phi = problem.kernels.xp.zeros(len(problem.b))
-    elif dual.is_near(phi, reg):
+    if phi is not None and dual.is_near(phi, reg):
         regs = [reg]
-    for strength in regs[:-1]:
-        phi = _extrapolated(found, phi, strength)
-        phi = _Stage(dual, strength, _STAGE_ERROR, _STAGE_PASSES).run(phi).phi
-        found = [*found[-1:], (strength, phi)]
-    phi = _extrapolated(found, phi, reg)
+    start = problem.kernels.xp.zeros(len(problem.b)) if phi is None else phi
+    for stage_error, max_passes in _ATTEMPTS:
+        point = _follow(dual, start, regs, stage_error, tol, max_passes)
+        if point.error <= tol or trace.ended:
+            break
+    return point.h, point.phi + reg * dual.log_b
+
+
+def _follow(dual, phi, regs, stage_error, tol, max_passes):
+    """Solve for one strength after the other, each from what was found before."""
+    found = []
+    for reg in regs[:-1]:
+        phi = _extrapolated(found, phi, reg)
+        phi = _Stage(dual, reg, stage_error, max_passes).run(phi).phi
+        found = [*found[-1:], (reg, phi)]
+    phi = _extrapolated(found, phi, regs[-1])
     while True:
-        point = _Stage(dual, reg, tol, trace.max_iter).run(phi)
-        if not dual.listed or trace.ended:
-            return point.h, point.phi + reg * dual.log_b
+        point = _Stage(dual, regs[-1], tol, max_passes).run(phi)
+        if not dual.listed:
+            return point
         dual.listed, phi = None, point.phi  # a pass over all costs verifies, or begins again
 
 
