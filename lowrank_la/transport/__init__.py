@@ -7,7 +7,11 @@ __getattr__, __dir__, __all__ = attach(
     {
         "TransportResult": "_solve",
         "round_plan": "_rounding",
+        "sinkhorn": "_pot",
+        "sinkhorn2": "_pot",
+        "sinkhorn_divergence": "_divergence",
         "solve": "_solve",
+        "solve_path": "_path",
         "solve_sample": "_solve",
     },
 )
