@@ -44,7 +44,7 @@ def aligned(shape, dtype):
     """Return memory that begins with a cache line: vectors across two take twice as long."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + _CACHE_LINE, np.uint8)
-    skipped = -memory.ctypes.data % _CACHE_LINE
+    skipped = -memory.__array_interface__["data"][0] % _CACHE_LINE
     return memory[skipped : skipped + n_bytes].view(dtype).reshape(shape)
 
 
@@ -79,6 +79,9 @@ def run_blocks(kernel, n, block, args, n_threads=None):
 
     """
     n_blocks = -(-n // block)
+    if n_blocks == 1:
+        kernel(0, n, 0, *args)
+        return
     pending = iter(range(n_blocks))
     stop = []
 

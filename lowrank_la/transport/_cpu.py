@@ -3,9 +3,10 @@
 A plan is ``P[i, j] = a[i] * 2**((g[j] + h[i] - cost[i, j]) * scale)`` with scale = 1 / (reg log 2):
 masses of rows times powers. Costs come by rows: of an array, of distances between two clouds of
 points that are made when they are needed, or of those entries of either that matter. Columns are
-read as unsigned numbers: no test for a negative index keeps loops from becoming vector instructions.
+read as unsigned numbers: a test for a negative index would keep loops from vector instructions.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ _BLOCKS = 32  # at most: each has its own sums over the columns
 _ENTRIES = 1 << 16  # to a block, at least
 _EXTREME = 2.0**500  # sums of powers beyond this, or below its inverse, are made again
 _LINE = 8  # float64 to a cache line
+_LOG_2 = math.log(2)
+_NO_LIMITS = 0.0, frozen(np.ones(1)), np.ones(1)
 _LEAST_SCHUR = 1e-6  # of a diagonal entry: what cancellation leaves of it, at least
 
 
@@ -205,6 +208,18 @@ def _layout(n, m, entries):
     return block, -(-n // block), -(-m // _LINE) * _LINE
 
 
+def _room_for(n, room):
+    """Entries without contents."""
+    return Entries(*np.empty((2, n), np.int64), np.empty(room, np.int32), np.empty(room))
+
+
+def _needed(kept, block, n_blocks):
+    """Room for all entries of which those in `kept` are the first, if blocks have equal shares."""
+    room = len(kept.columns) // n_blocks
+    ends = kept.stops[np.minimum(np.arange(1, n_blocks + 1) * block, len(kept.stops)) - 1]
+    return int((ends - np.arange(n_blocks) * room).max()) * n_blocks
+
+
 def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0, limit=0,
                  keep_costs=False):  # fmt: skip
     """Set h so that the rows of the plan have the masses a; return the masses of its columns.
@@ -216,20 +231,19 @@ def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0
     block, n_blocks, width = _layout(n, m, len(costs.columns) if listed else n * m)
     scratch = aligned((n_blocks, 2, width), np.float64)
     sums = aligned((n_blocks, width), np.float64)
-    b = a[:1] if b is None else b
-    limits = share, b, np.minimum.reduceat(b, np.arange(0, len(b), WIDTH))
+    limits = _NO_LIMITS
+    if share:
+        limits = share, b, np.minimum.reduceat(b, np.arange(0, m, WIDTH))
     room = len(costs.columns) if listed else -(-min(room, limit) // n_blocks) * n_blocks
     while True:
-        kept = Entries(*np.empty((2, n), np.int64), np.empty(room, np.int32), np.empty(room))
-        args = costs, a, g, 1 / (reg * np.log(2)), h, sums, limits, kept, keep_costs, scratch
+        kept = _room_for(n, room)
+        args = costs, a, g, 1 / (reg * _LOG_2), h, sums, limits, kept, keep_costs, scratch
         run_blocks(_SCALING[kind], n, block, args, n_threads)
-        ends = kept.stops[np.minimum(np.arange(1, n_blocks + 1) * block, n) - 1]
-        needed = int((ends - np.arange(n_blocks) * (room // n_blocks)).max()) * n_blocks
-        if listed or needed <= room or needed > limit:
+        needed = _needed(kept, block, n_blocks) if share and not listed else 0
+        if not room < needed <= limit:
             break
         room = needed
-    columns = sums[:, :m].sum(axis=0)
-    return columns, kept if share and (listed or needed <= room) else None
+    return sums[:, :m].sum(axis=0), kept if share and needed <= room else None
 
 
 def _evaluate(lo, hi, b, costs, a, g, scale, h, rows, sums, linear, plan, scratch):
@@ -263,7 +277,7 @@ def evaluate(costs, kind, a, g, reg, h, n_threads, plan=_NO_PLAN):
     block, n_blocks, width = _layout(n, m, n * m)
     scratch = aligned((n_blocks, 2, width), np.float64)
     rows, sums, linear = np.empty(n), aligned((n_blocks, width), np.float64), np.empty(n_blocks)
-    args = costs, a, g, 1 / (reg * np.log(2)), h, rows, sums, linear, plan, scratch
+    args = costs, a, g, 1 / (reg * _LOG_2), h, rows, sums, linear, plan, scratch
     run_blocks(_EVALUATE[kind], n, block, args, n_threads)
     return rows, sums[:, :m].sum(axis=0), float(linear.sum())
 

@@ -23,6 +23,7 @@ _CHEAP_STEPS = 2  # scaling steps that begin a stage
 _RADIUS = 8.0  # first bound of a Newton step, in units of reg
 _LISTED = 64.0  # entries of less than exp(-64) of their masses are left out of the list ...
 _LOST = 42.0  # ... as long as they are certain to stay below exp(-42)
+_LISTABLE = 1 << 16  # entries of a problem that is large enough for a list
 _LISTED_SHARE = 0.12  # of all entries: with more, a list is no faster
 _MAX_CG = 2000
 _STALLED = 20  # passes without a smaller error, near the limit of the arithmetic
@@ -84,10 +85,12 @@ class SemiDual:
 
     def is_listable(self, point, reg):
         """Whether few entries matter, as far as some of the rows tell."""
+        if self.listed or self.size < _LISTABLE:
+            return False
         h, g = to_host(point.h), to_host(point.phi + reg * self.log_b)
         h = h[:: -(-len(h) // len(self.sample))]
         near = g - (self.sample - h[:, None]) > -_LISTED * reg
-        return not self.listed and np.count_nonzero(near) < _LISTED_SHARE * near.size
+        return np.count_nonzero(near) < _LISTED_SHARE * near.size
 
     def scaled(self, point, reg):
         """Potentials after a scaling step: they would be right if the rows stayed as they are."""
@@ -203,7 +206,7 @@ def strengths(dual, reg):
     reduced = reduced[np.isfinite(reduced) & (reduced > 0)]
     first = _FIRST_REG * float(np.median(reduced)) if reduced.size else reg
     n = round(math.log(first / reg) / math.log(_FACTOR)) if first > reg else 0
-    return list(np.geomspace(first, reg, n + 1)) if n else [reg]
+    return [first * (reg / first) ** (i / n) for i in range(n)] + [reg]
 
 
 def semidual(problem, reg, tol, trace, phi=None):
