@@ -14,9 +14,12 @@ from ._plans import all_potentials, dense_plan, sparse_plan
 from ._problem import Problem, prepare
 from ._rounding import dual_value, feasible_value
 from ._semidual import semidual
+from ._sinkhorn import sinkhorn
+from ._sns import sns
+from ._ssns import ssns
 from ._trace import Trace
 
-SOLVERS = {"auto": semidual}
+SOLVERS = {"auto": semidual, "sinkhorn": sinkhorn, "sns": sns, "ssns": ssns}
 
 
 @dataclass(frozen=True, eq=False)
