@@ -1,4 +1,4 @@
-"""The method "sinkhorn": scaling steps in the logarithmic domain (Cuturi 2013), and nothing else."""
+"""The method "sinkhorn": scaling steps in the logarithmic domain, and nothing else."""
 
 import math
 
