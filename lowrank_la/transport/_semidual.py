@@ -227,6 +227,8 @@ def _follow(dual, phi, regs, stage_error, tol, max_passes):
     """Solve for one strength after the other, each from what was found before."""
     found = []
     for reg in regs[:-1]:
+        if dual.trace.ended:
+            break
         phi = _extrapolated(found, phi, reg)
         phi = _Stage(dual, reg, stage_error, max_passes).run(phi).phi
         found = [*found[-1:], (reg, phi)]

@@ -59,6 +59,8 @@ class Trace:
 
     def passed(self, error):
         """Note a pass, and the marginal error found in it."""
+        if self.ended:  # it only makes the rows right
+            return
         self.history.append(error)
         info = {"n_iter": len(self.history), "error": error, "reg": self._stages[-1][0]}
         self.stopped = self.stopped or bool(self.callback and self.callback(info))
