@@ -10,6 +10,7 @@ from .._support.validation import as_floats
 
 METRICS = ("sqeuclidean", "euclidean", "cityblock")
 _SAMPLED = 64  # rows, to learn the scale of the costs from
+_LEAST_SPREAD = 1e-140  # of coordinates: squares of less, or of more than its inverse, are lost
 _OFFSET = 16.0  # times the spread of the costs: what is more than that in all of them is subtracted
 
 
@@ -141,8 +142,16 @@ def check_clouds(X, Y, metric):
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"X has {X.shape[1]} features, but Y has {Y.shape[1]}")
     # Distances do not change, and squares lose fewer digits.
-    centre = X.mean(axis=0)
-    return CloudCosts(X - centre, Y - centre, metric)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = X.mean(axis=0)
+        X, Y = X - centre, Y - centre
+    largest = max(float(abs(X).max()), float(abs(Y).max()))
+    if not (largest == 0 or _LEAST_SPREAD < largest < 1 / _LEAST_SPREAD):
+        raise ValueError(
+            f"X and Y have coordinates that differ by {largest:.1e}: squares of that are out of "
+            "the range of float64; scale them"
+        )
+    return CloudCosts(X, Y, metric)
 
 
 def _points(name, points):
