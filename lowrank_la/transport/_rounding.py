@@ -53,7 +53,8 @@ def round_plan(P, a=None, b=None):
     a, b, _ = check_masses(a, b, P.shape)
     scaled = P * shrinkage(P.sum(axis=1), a)[:, None]
     scaled *= shrinkage(scaled.sum(axis=0), b)
-    return scaled + _rank_one(a - scaled.sum(axis=1), b - scaled.sum(axis=0))
+    missing = (np.maximum(masses - scaled.sum(axis=1 - i), 0) for i, masses in enumerate((a, b)))
+    return scaled + _rank_one(*missing)
 
 
 def shrinkage(sums, masses):

@@ -21,6 +21,8 @@ from ._trace import Trace
 
 SOLVERS = {"auto": semidual, "sinkhorn": sinkhorn, "sns": sns, "ssns": ssns}
 
+_ROOM = 0.9  # of the tolerance: rounding adds to the error that a solver has seen
+
 
 @dataclass(frozen=True, eq=False)
 class TransportResult(Result):
@@ -303,7 +305,7 @@ def solve_costs(costs, given, a, b, *, reg, method="auto", tol=1e-8, max_iter=10
     solver = _with_options(method, options)
     problem = prepare(costs, a, b, n_cpu, device, *given)
     trace = Trace(max_iter, callback)
-    h, g = solver(problem, reg, tol, trace, problem.starting_potential(warmstart))
+    h, g = solver(problem, reg, _ROOM * tol, trace, problem.starting_potential(warmstart))
     result = conclude(problem, reg, tol, h, g, trace)
     if warn and not (result.converged or trace.stopped):
         _warn_not_converged(result, method, tol, max_iter, names, stacklevel)

@@ -75,12 +75,14 @@ def test_plan_of_the_definition(problem, method):
 def test_same_plan_as_pot(method, reg):
     ot = pytest.importorskip("ot")
     M, a, b = random_problem()
-    expected, log = ot.sinkhorn(a, b, M, reg, numItermax=100_000, stopThr=1e-12, log=True)
+    enough = {"numItermax": 100_000, "stopThr": 1e-12}
+    expected, log = ot.sinkhorn(a, b, M, reg, **enough, log=True)
     assert log["err"][-1] < 1e-12
     result = solve(M, a, b, reg=reg, method=method, tol=1e-11)
     np.testing.assert_allclose(result.plan, expected, atol=1e-10)
-    assert result.value_linear == pytest.approx(ot.sinkhorn2(a, b, M, reg, stopThr=1e-12), rel=1e-8)
-    assert result.value == pytest.approx(ot.solve(M, a, b, reg, tol=1e-12).value, rel=1e-8)
+    assert result.value_linear == pytest.approx(ot.sinkhorn2(a, b, M, reg, **enough), rel=1e-8)
+    theirs = ot.solve(M, a, b, reg, max_iter=100_000, tol=1e-12)
+    assert result.value == pytest.approx(theirs.value, rel=1e-8)
 
 
 def test_value_falls_to_the_exact_cost(global_random_seed):
@@ -226,8 +228,8 @@ AWKWARD = {
     "1 x n": (M0[:1], np.ones(1), B, 1e-3),
     "n x 1": (M0[:, :1], A, np.ones(1), 1e-3),
     "1 x n, zeros": (M0[:1], np.ones(1), without(B, 3), 1e-3),
-    "points twice": (cdist(TWICE, TWICE) ** 2, np.full(40, 1 / 40), np.full(40, 1 / 40), 1e-3),
-    "points twice, small reg": (cdist(TWICE, TWICE), np.full(40, 1 / 40), np.full(40, 1 / 40), 1e-5),
+    "points twice": (cdist(TWICE, TWICE), masses(np.ones(40)), masses(np.ones(40)), 1e-3),
+    "points twice, small reg": (cdist(TWICE, TWICE) ** 2, A, masses(np.ones(40)), 1e-5),
     "masses of 12 orders": (M0, WIDE_A, WIDE_B, 1e-3),
     "masses of 12 orders, small reg": (M0, WIDE_A, WIDE_B, 1e-5),
     "masses of 12 orders, large reg": (M0, WIDE_A, WIDE_B, 0.1),
