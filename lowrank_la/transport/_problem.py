@@ -136,6 +136,7 @@ def _masses(name, masses, n):
     if masses.shape != (n,):
         raise ValueError(f"{name} has shape {masses.shape}: ({n},) is needed, as M tells")
     masses = masses.astype(np.float64)
-    if not (masses.min() >= 0 and 0 < masses.sum() < np.inf):
-        raise ValueError(f"{name} must hold finite masses that are not negative, nor all zero")
+    if not (masses.min() >= 0 and 0 < masses.max() <= np.finfo(np.float64).max / n):
+        raise ValueError(f"{name} must hold masses that are not negative or NaN, nor all zero, of "
+                         "a finite sum")  # fmt: skip
     return masses

@@ -59,7 +59,7 @@ def round_plan(P, a=None, b=None):
 
 def shrinkage(sums, masses):
     """Return factors that make sums at most the masses."""
-    return np.where(sums > masses, masses / np.where(sums > 0, sums, 1), 1.0)
+    return np.where(sums > masses, masses / np.where(sums > masses, sums, 1), 1.0)
 
 
 def _rank_one(rows, columns):
