@@ -262,15 +262,17 @@ def fresh_peak(code):
     return fresh(f"{code}\n{report}")
 
 
-def print_peak():
+def print_peak(*facts):
     """Print the most memory that this process has held, in MB; null where Linux does not tell.
 
-    (What `resource.getrusage` says of a process counts in the one that started it.)
+    With facts it is the first of a list with them. (What `resource.getrusage` says of a process
+    counts in the one that started it.)
     """
     try:
-        print(_memory_mb("VmHWM"))
+        peak = _memory_mb("VmHWM")
     except OSError:
-        print("null")
+        peak = None
+    print(json.dumps([peak, *facts] if facts else peak))
 
 
 @contextlib.contextmanager

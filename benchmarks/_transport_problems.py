@@ -1,22 +1,36 @@
 """The problems that solvers of optimal transport are compared on: costs with a maximum of 1."""
 
 import gzip
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
 
+class Problem(NamedTuple):
+    """Costs, masses, and the strength of the regularisation."""
+
+    M: np.ndarray  # (n, m)
+    a: np.ndarray  # (n,)
+    b: np.ndarray  # (m,)
+    reg: float
+
+    def error(self, plan):
+        """L1 distance of the masses of a plan's rows and columns from those that are given."""
+        rows, columns = (plan.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
+        return float(abs(rows - self.a).sum() + abs(columns - self.b).sum())
+
+
 def random_assignment(n):
     """Uniform costs, uniform masses."""
     masses = np.full(n, 1 / n)
-    return np.random.default_rng(n).random((n, n)), masses, masses
+    return _scaled(np.random.default_rng(n).random((n, n))), masses, masses
 
 
-def images(data, first, second, metric, share=0.01):
+def images(path, first, second, metric, share=0.01):
     """Two images as masses on the grid of their pixels, of which a share is spread evenly."""
-    with gzip.open(Path(data) / "images" / "mnist-t10k-images-idx3-ubyte.gz") as file:
+    with gzip.open(path) as file:
         pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
     pixels = pixels[[first, second]] / 1.0
     a, b = (1 - share / 8) * pixels / pixels.sum(axis=1, keepdims=True) + share / (8 * 784)
