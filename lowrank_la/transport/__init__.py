@@ -5,6 +5,7 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "SinkhornTransport": "_estimators",
         "TransportResult": "_solve",
         "round_plan": "_rounding",
         "sinkhorn": "_pot",

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from lowrank_la.cluster import KMedoids
 from tests.common.api import functions_of, instance, public_estimators
@@ -48,11 +49,12 @@ def bits(fitted):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_estimators(estimator, dtype, dirty):
-    weights = RNG.integers(0, 3, len(X))
-    expected = bits(clone(estimator).fit(X.astype(dtype), sample_weight=weights))
+    weights = {"sample_weight": RNG.integers(0, 3, len(X))}
+    weights = weights if has_fit_parameter(estimator, "sample_weight") else {}
+    expected = bits(clone(estimator).fit(X.astype(dtype), **weights))
     for floats, integers in [(np.nan, 1), (-np.inf, 0), (1e30, 2), (0.0, 100)]:
         dirty(floats, integers)
-        fitted = clone(estimator).fit(X.astype(dtype), sample_weight=weights)
+        fitted = clone(estimator).fit(X.astype(dtype), **weights)
         assert bits(fitted) == expected
 
 
