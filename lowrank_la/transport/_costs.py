@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from .._support.cuda import to_host
+from .._support.cuda import is_device_array, to_host
 from .._support.validation import as_floats
 
 METRICS = ("sqeuclidean", "euclidean", "cityblock")
@@ -141,6 +141,8 @@ def check_clouds(X, Y, metric):
     X, Y = (_points(name, points) for name, points in (("X", X), ("Y", Y)))
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"X has {X.shape[1]} features, but Y has {Y.shape[1]}")
+    if is_device_array(X) != is_device_array(Y):
+        X, Y = to_host(X), to_host(Y)
     # Distances do not change, and squares lose fewer digits.
     with np.errstate(over="ignore", invalid="ignore"):
         centre = X.mean(axis=0)

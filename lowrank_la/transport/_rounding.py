@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._support.cuda import to_host
 from .._support.validation import as_floats
 from ._plans import plan_blocks
 from ._problem import check_masses
@@ -47,7 +48,7 @@ def round_plan(P, a=None, b=None):
     >>> round_plan(np.array([[0.5, 0.1], [0.0, 0.3]]), [0.5, 0.5], [0.5, 0.5]).sum(axis=0)
     array([0.5, 0.5])
     """
-    P = as_floats("P", P)
+    P = to_host(as_floats("P", P))
     if P.ndim != 2 or not P.size or not (P.min() >= 0 and P.max() < np.inf):
         raise ValueError("P must be a matrix of finite entries that are not negative")
     a, b, _ = check_masses(a, b, P.shape)

@@ -1,11 +1,12 @@
 """The CUDA twins of the transport kernels do what the CPU's do, one by one and in whole solves."""
 
-import math
-
 import numpy as np
 import pytest
 
-from lowrank_la.transport import _cpu, _cuda, _semidual, solve, solve_sample
+from lowrank_la._support import cuda
+from lowrank_la._support.cuda import Kernel
+from lowrank_la.transport import _cpu, _cuda, _semidual, round_plan, solve, solve_sample
+from tests.transport.strict import Module, Strict, plain
 
 pytestmark = [
     pytest.mark.usefixtures("launches"),
@@ -15,15 +16,6 @@ pytestmark = [
 KINDS = ("dense", *_cpu.METRICS)
 SHAPES = [(1, 1), (5, 1), (7, 19)]
 close = np.testing.assert_allclose
-
-
-class OnDevice(np.ndarray):
-    """An array that says that it lies on a GPU."""
-
-    __cuda_array_interface__ = None
-
-    def get(self):
-        return np.asarray(self)
 
 
 def masses(rng, n):
@@ -339,16 +331,59 @@ def test_solve_sample(metric):
     on_both(solve_sample, rng.normal(size=(4, 2)), rng.random((3, 2)), reg=1.0, metric=metric)
 
 
-def test_arrays_on_a_gpu_stay_there():
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """Move an array to where it meets none on the host."""
+    launch = Kernel.__call__
+
+    def launched(self, n_blocks, *args):
+        assert not any(type(value) is np.ndarray for value in args)
+        launch(self, n_blocks, *map(plain, args))
+
+    monkeypatch.setattr(Kernel, "__call__", launched)
+    for module in (_cuda, cuda):
+        monkeypatch.setattr(module, "xp", Module())
+    return lambda array: np.array(array).view(Strict)
+
+
+def assert_stays(result):
+    """What was found on the GPU lies there, and is a solution."""
+    assert result.converged
+    assert all(isinstance(array, Strict) for array in (result.plan, *result.potentials))
+    assert float(result.plan.sum()) == pytest.approx(1, abs=1e-6)
+    assert result.sparse_plan().sum() == pytest.approx(1, abs=1e-6)
+    assert result.duality_gap < np.inf
+
+
+def test_what_meets_the_host_is_seen(on_gpu):
+    array = on_gpu([1.0, 2.0])
+    for wrong in (lambda: array + np.ones(2), lambda: np.where(array > 0, np.ones(2), array)):
+        with pytest.raises(TypeError, match="on the host"):
+            wrong()
+    assert isinstance(2 * array[np.array([1])] + np.float64(1), Strict)
+
+
+@pytest.mark.parametrize("method", ["auto", "sns", "ssns"])
+def test_arrays_on_a_gpu_stay_there(method, on_gpu):
+    M = np.random.default_rng(0).random((4, 3))
+    options = {"n_scaling": 4, "density": 1.0} if method == "sns" else None
+    assert_stays(solve(on_gpu(M), reg=0.5, method=method, options=options))
+
+
+def test_what_has_no_mass_on_a_gpu(on_gpu):
+    M, a = np.random.default_rng(0).random((3, 4)) + 1e4, on_gpu([0.5, 0, 0.5])
+    result = solve(on_gpu(M).T, None, a, reg=0.5)
+    assert_stays(result)
+    assert solve(on_gpu(M).T, None, a, reg=0.5, warmstart=result).n_iter < result.n_iter
+
+
+def test_clouds_on_a_gpu(on_gpu):
     rng = np.random.default_rng(0)
-    X, Y = rng.normal(size=(2, 4, 2))
-    M = ((X[:, None] - Y) ** 2).sum(axis=2)
-    ways = (solve, [M]), (solve_sample, [X, Y])
-    (one, two), (other, another) = (
-        [solver(*(x.view(kind) for x in given), reg=0.5) for solver, given in ways]
-        for kind in (np.ndarray, OnDevice)
-    )
-    for expected, found in ((one, other), (two, another)):
-        assert found._problem.kernels is _cuda and found._problem.stays
-        close(found.plan, expected.plan, atol=1e-7)
-        assert math.isclose(found.value, expected.value, rel_tol=1e-6)
+    X, Y = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
+    for y in (Y, on_gpu(Y)):
+        assert_stays(solve_sample(on_gpu(X), y, [0.5, 0, 0.5, 0], reg=0.5))
+
+
+def test_rounding_from_a_gpu(on_gpu):
+    plan = round_plan(on_gpu([[0.5, 0.1], [0.0, 0.3]]), [0.5, 0.5], [0.5, 0.5])
+    close(plan.sum(axis=0), 0.5)
