@@ -319,3 +319,16 @@ def test_a_step_that_goes_too_far_is_no_rise():
         assert trial.value == -np.inf
         assert not dual.rise(point, trial, 1.0) > 0
         assert not dual.rise(point, trial, 0.0) > 0
+
+
+@pytest.mark.parametrize(("reg", "length"), [(0.08, 0.1), (0.12, 0.25), (0.15, 0.5)])
+def test_ssns_takes_a_part_of_a_step_that_goes_too_far(reg, length):
+    dual = dual_of(*random_problem(9, 7), reg=reg)
+    point = point_of(dual, 1)
+    step = dual.newton_step(point, 0.0, 1e-3, 1000)
+    trial, ratio = _ssns._searched(dual, point, step)
+    np.testing.assert_array_equal(trial.h, point.h + length * step.h)
+    assert trial.value > point.value
+    assert ratio == pytest.approx((trial.value - point.value) / step.promises(length))
+    longer = [part for part in _ssns._LENGTHS if part > length]
+    assert all(dual.moved(point, step, part).value < point.value for part in longer)
