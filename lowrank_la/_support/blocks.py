@@ -15,6 +15,8 @@ import joblib
 import numba
 import numpy as np
 
+from .cuda import to_host
+
 _CACHE_LINE = 64  # bytes
 _pools = {}
 
@@ -30,12 +32,12 @@ def thread_count(requested=None):
 
 
 def frozen(array):
-    """Read-only, C-contiguous view (a copy only where the layout demands one).
+    """Read-only, C-contiguous view (a copy only where the layout, or a GPU, demands one).
 
     One compiled version then serves writable, read-only and memory-mapped
     input, and a kernel that writes to its input does not compile.
     """
-    view = np.ascontiguousarray(array).view(np.ndarray)
+    view = np.ascontiguousarray(to_host(array)).view(np.ndarray)
     view.flags.writeable = False
     return view
 

@@ -194,7 +194,7 @@ def _scaling_listed(lo, hi, b, costs, a, g, scale, h, sums, limits, kept, keep_c
             j, value = np.uint32(places[k]), weight * powers[k]
             mine[j] += value
             kept.columns[last], kept.values[last] = places[k], value
-            last += value > share * a[i] or value > share * limits[1][j]
+            last += share > 0 and (value > share * a[i] or value > share * limits[1][j])
         kept.starts[i], kept.stops[i] = first, last
 
 

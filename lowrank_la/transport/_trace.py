@@ -1,9 +1,6 @@
 """What a solver leaves behind besides potentials: its stages, its history, and how it ended."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 
 class Stage(NamedTuple):
@@ -23,14 +20,6 @@ class Stage(NamedTuple):
     n_sinkhorn: int
     n_newton: int
     n_cg: int
-
-
-@dataclass(frozen=True, eq=False)
-class Potentials:
-    """Where a solver ended: the plan is a[i] exp((h[i] + g[j] - cost[i, j]) / reg)."""
-
-    h: np.ndarray
-    g: np.ndarray
 
 
 class Trace:
