@@ -316,15 +316,16 @@ def _conjugate_gradients(plan, a, diagonal, residual, tol, max_iter, x, scratch)
     # entries (n,) (m,) in; (m,) in, destroyed; (m,) out; (3, m) scratch
     inverse, p, product = scratch[0], scratch[1], scratch[2]
     _schur_diagonal(plan, a, diagonal, inverse)
-    descent = 0.0
+    descent = left = 0.0
     for j in range(len(x)):
         inverse[j] = 1 / inverse[j]
         x[j] = 0.0
         p[j] = inverse[j] * residual[j]
         descent += p[j] * residual[j]
-    goal = tol * tol * descent
+        left += abs(residual[j])
+    goal = tol * left
     for n_iter in range(max_iter):
-        if not descent > goal:
+        if not left > goal:
             return n_iter
         curvature = 0.0
         for j in range(len(x)):
@@ -334,11 +335,12 @@ def _conjugate_gradients(plan, a, diagonal, residual, tol, max_iter, x, scratch)
             curvature += p[j] * product[j]
         if not curvature > 0:  # rounding: there is nothing left to be gained
             return n_iter
-        step, before, descent = descent / curvature, descent, 0.0
+        step, before, descent, left = descent / curvature, descent, 0.0, 0.0
         for j in range(len(x)):
             x[j] += step * p[j]
             residual[j] -= step * product[j]
             descent += inverse[j] * residual[j] * residual[j]
+            left += abs(residual[j])
         for j in range(len(x)):
             p[j] = inverse[j] * residual[j] + descent / before * p[j]
     return max_iter
@@ -347,8 +349,8 @@ def _conjugate_gradients(plan, a, diagonal, residual, tol, max_iter, x, scratch)
 def solve_schur(plan, a, diagonal, gradient, tol, max_iter):
     """Solve (diag(diagonal) - plan' diag(1 / a) plan) x = gradient; return x and the iterations.
 
-    Conjugate gradients with the diagonal as preconditioner, until the residual
-    has become smaller by the factor tol.
+    Conjugate gradients with the diagonal as preconditioner, until the L1 norm of the residual, the
+    marginal error that linear theory foresees, has become smaller by the factor tol.
     """
     x, scratch = np.empty(len(gradient)), np.empty((3, len(gradient)))
     n_iter = _conjugate_gradients(plan, a, diagonal, gradient.copy(), tol, max_iter, x, scratch)

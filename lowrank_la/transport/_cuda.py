@@ -266,10 +266,9 @@ def solve_schur(plan, a, diagonal, gradient, tol, max_iter):
     squares = other._replace(values=other.values * scaled.values)
     schur = xp.maximum(diagonal - _times(squares, xp.ones(len(a))), _LEAST_SCHUR * diagonal)
     x, residual, p = xp.zeros(len(gradient)), gradient.copy(), gradient / schur
-    descent = float(p @ residual)
-    goal = tol * tol * descent
+    descent, goal = float(p @ residual), tol * float(abs(residual).sum())
     for n_iter in range(max_iter):
-        if not descent > goal:
+        if not float(abs(residual).sum()) > goal:
             return x, n_iter
         product = diagonal * p - _times(scaled, _times(plan, p))
         curvature = float(p @ product)
