@@ -34,21 +34,24 @@ def race(problem, rounds):
             walls[k].append(time.perf_counter() - wall)
     same = np.array_equal(*plans)
     seconds = [min(times[1:]) for times in (*walls, *cpus)]  # the first compiles
-    print(json.dumps([*seconds, same, *map(problem.error, plans)]))
+    print(json.dumps([*seconds, same, *map(problem.error, plans), *M.shape]))
 
 
 def thread_rows(bench):
     """Compare the wall times of two threads and one."""
     rounds = 3 if bench.quick else 5
-    for make in ("random(bench, 2000, 1 / 1200)", "clouds(bench, 5000, 5000, 0.01)"):
+    for name, make in (
+        ("random, reg 1/1200", "random(bench, 2000, 1 / 1200)"),
+        ("clouds, reg .01 median", "clouds(bench, 5000, 5000, 0.01)"),
+    ):
         call = (
             "from benchmarks._harness import Bench\n"
             "from benchmarks._transport_large import clouds, race, random\n"
             f"bench = Bench({bench.quick}, None); race({make}, {rounds})"
         )
-        _, (wall1, wall2, cpu1, cpu2, same, error1, error2) = fresh(call, threads=2)
+        _, (wall1, wall2, cpu1, cpu2, same, error1, error2, n, m) = fresh(call, threads=2)
         yield Row(
-            make.replace("bench, ", ""), "solve, 2 threads", "solve, 1 thread",
+            f"{name}, {n}x{m}", "solve, 2 threads", "solve, 1 thread",
             cpu2, cpu1, wall2, wall1, clock="wall", measure="L1 error of the masses",
             quality=error2, peer_quality=error1, valid=same,
             note=f"{'same' if same else 'DIFFERENT'} bits; minimum of {rounds}; "
@@ -87,6 +90,7 @@ def float32_rows(bench):
 
 # --- no matrix
 
+SHARE = 0.001  # of the median cost: with more, the plan is not sparse
 PEAK = "peak memory of a fresh process, beyond imports"
 IMPORTS = "import numba, scipy.sparse; from benchmarks._transport_large import sample"
 
@@ -110,16 +114,15 @@ def sample_rows(bench):
     _, imports = fresh_peak(IMPORTS)
     if imports is None:
         raise SkipSection("this system does not tell how much memory a process has held")
-    for share in (0.001,) if bench.quick else (0.01, 0.001):
-        _, (*peaks, seconds, entries, error, passes) = fresh(f"{IMPORTS}\nsample({n}, {share})")
-        for what, peak in zip(("solve_sample", "solve_sample, sparse plan"), peaks, strict=True):
-            yield Row.memory(
-                f"clouds {n}x{n}, reg {share:g} median", what, "the matrix of costs",
-                (seconds, peak - imports), (None, 8 * n * n / 2**20),
-                measure="L1 error of the masses", quality=error, valid=error <= ERROR,
-                note=f"{PEAK}; {seconds:.3g} s, {passes} passes, {entries} entries in the plan, "
-                f"which take {12 * entries / 2**20:.0f} MB",
-            )  # fmt: skip
+    _, (*peaks, seconds, entries, error, passes) = fresh(f"{IMPORTS}\nsample({n}, {SHARE})")
+    for what, peak in zip(("solve_sample", "solve_sample, sparse plan"), peaks, strict=True):
+        yield Row.memory(
+            f"clouds {n}x{n}, reg {SHARE:g} median", what, "the matrix of costs",
+            (seconds, peak - imports), (None, 8 * n * n / 2**20),
+            measure="L1 error of the masses", quality=error, valid=error <= ERROR,
+            note=f"{PEAK}; {seconds:.3g} s, {passes} passes, {entries} entries in the plan, "
+            f"which take {12 * entries / 2**20:.0f} MB",
+        )  # fmt: skip
 
 
 SECTIONS = {

@@ -13,7 +13,7 @@ from ._transport_peers import SOLVERS, prepared
 
 ERROR = 1e-8  # L1, of the masses
 REG = 1 / 1200  # the paper's eta
-PASSES = 1000  # that a published method may take
+PASSES = 2000  # that a published method may take
 
 
 def result_of(problem, **how):
