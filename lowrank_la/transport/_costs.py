@@ -9,6 +9,7 @@ from .._support.cuda import is_device_array, to_host
 from .._support.validation import as_floats
 
 METRICS = ("sqeuclidean", "euclidean", "cityblock")
+LARGEST = 1e150  # cost, and strength of regularisation; the inverse is the smallest strength
 _SAMPLED = 64  # rows, to learn the scale of the costs from
 _LEAST_SPREAD = 1e-140  # of coordinates: squares of less, or of more than its inverse, are lost
 _OFFSET = 16.0  # times the spread of the costs: what is more than that in all of them is subtracted
@@ -23,18 +24,22 @@ class ArrayCosts:
     ----------
     kind : str
         What the kernels call costs that come like this.
+    forbids : bool
+        Whether some costs are infinite.
     dtype : dtype
         Of the plan.
     """
 
     kind = "dense"
 
-    def __init__(self, array):
+    def __init__(self, array, forbids=False):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
-        self._placed = None
+        self.forbids, self._placed = forbids, None
 
     def require_arcs(self):
         """Refuse costs that forbid all arcs of a row or of a column."""
+        if not self.forbids:
+            return
         forbidden = self.array == np.inf
         for axis, what in ((1, "row"), (0, "column")):
             if bool(forbidden.all(axis=axis).any()):
@@ -50,10 +55,10 @@ class ArrayCosts:
 
     @cached_property
     def _transposed(self):
-        return ArrayCosts(self.array.T)
+        return ArrayCosts(self.array.T, self.forbids)
 
     def take(self, rows, columns):
-        return ArrayCosts(self.array[rows][:, columns])
+        return ArrayCosts(self.array[rows][:, columns], self.forbids)
 
     def without_offset(self):
         """Costs without a large number that is in all of them, and that number.
@@ -71,7 +76,7 @@ class ArrayCosts:
 
     @cached_property
     def _shifted(self):
-        return ArrayCosts(self.array - self.dtype.type(self._offset))
+        return ArrayCosts(self.array - self.dtype.type(self._offset), self.forbids)
 
     def for_kernels(self, kernels):
         if self._placed is None:
@@ -94,7 +99,7 @@ class CloudCosts:
     """
 
     dtype = np.dtype(np.float64)
-    prefers_transpose = False
+    prefers_transpose = forbids = False
 
     def __init__(self, X, Y, metric):
         self.X, self.Y, self.kind, self.shape = X, Y, metric, (len(X), len(Y))
@@ -126,12 +131,19 @@ def check_costs(M):
     array = as_floats("M", M)
     if array.ndim != 2 or not array.size:
         raise ValueError(f"M has shape {array.shape}: a non-empty matrix of costs is needed")
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(array.sum(dtype=np.float64))
-    if np.isnan(total) or total == -np.inf and bool((array == -np.inf).any()):
+    low, high = float(array.min()), float(array.max())
+    forbids = high == np.inf
+    if forbids and bool(np.isfinite(array).any()):
+        high = float(array[np.isfinite(array)].max())
+    if not (low > -np.inf and not np.isnan(high)):
         raise ValueError("M has costs that are NaN or minus infinity; only +inf, for an arc that "
                          "is forbidden, is allowed besides finite ones")  # fmt: skip
-    return ArrayCosts(array)
+    if not (forbids and high == np.inf) and max(-low, high) > LARGEST:
+        raise ValueError(
+            f"M has costs of up to {max(-low, high):.1e}: at most {LARGEST:.0e}, or +inf for an "
+            "arc that is forbidden, is allowed; scale M and reg"
+        )
+    return ArrayCosts(array, forbids)
 
 
 def check_clouds(X, Y, metric):

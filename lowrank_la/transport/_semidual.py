@@ -127,7 +127,8 @@ class _Stage:
 
     def __init__(self, dual, reg, tol, max_passes):
         self.dual, self.reg, self.tol = dual, reg, tol
-        self.n_scaled, self.rate, self.radius, self.density = 0, 0.0, _RADIUS, 0.0
+        self.n_scaled, self.n_in_row, self.rate = 0, 0, 0.0
+        self.radius, self.density = _RADIUS, 0.0
         self.best, self.idle = np.inf, 0
         self.last_pass = len(dual.trace.history) + max_passes
         dual.trace.begin(reg)
@@ -162,15 +163,17 @@ class _Stage:
         """Whether so few scaling steps are left that Newton's would not be done before."""
         if self.n_scaled < _CHEAP_STEPS:
             return True
-        if not 0 < self.rate < 1:
+        most = 2 + 20 * self.density
+        if not 0 < self.rate < 1 or self.n_in_row > most:  # rates rise, too, on the way
             return False
-        return math.log(self.tol / error) / math.log(self.rate) < 2 + 20 * self.density
+        return math.log(self.tol / error) / math.log(self.rate) < most
 
     def _share(self, error):
         return min(1e-3, 1e-2 * error) / len(self.dual.problem.b)
 
     def _scale(self, point):
         self.n_scaled += 1
+        self.n_in_row += 1
         self.dual.trace.count(n_sinkhorn=1)
         phi = self.dual.scaled(point, self.reg)
         last = self.n_scaled == _CHEAP_STEPS
@@ -181,7 +184,7 @@ class _Stage:
         return after
 
     def _newton(self, point):
-        dual = self.dual
+        dual, self.n_in_row = self.dual, 0
         self.density = point.kept.size / dual.size
         step, slope = dual.newton_step(point, self.reg, self.radius, self.tol)
         trial = dual.at(point.phi + step, self.reg, self._share(point.error))
@@ -220,6 +223,7 @@ def semidual(problem, reg, tol, trace, phi=None):
         point = _follow(dual, start, regs, stage_error, tol, max_passes)
         if point.error <= tol or trace.ended:
             break
+        start = point.phi if regs == [reg] else start
     return point.h, point.phi + reg * dual.log_b
 
 
@@ -235,7 +239,7 @@ def _follow(dual, phi, regs, stage_error, tol, max_passes):
     phi = _extrapolated(found, phi, regs[-1])
     while True:
         point = _Stage(dual, regs[-1], tol, max_passes).run(phi)
-        if not dual.listed:
+        if not dual.listed or point.error > tol:
             return point
         dual.listed, phi = None, point.phi  # a pass over all costs verifies, or begins again
 
