@@ -2,8 +2,8 @@
 Two photographs exchange their colours
 ======================================
 
-The colours of a photograph are a cloud of points: one for each pixel, in the space of red, green and
-blue. Optimal transport moves one cloud onto another with as little change as possible, so that
+The colours of a photograph are a cloud of points: one for each pixel, in the space of red, green
+and blue. Optimal transport moves one cloud onto another with as little change as possible, so that
 what was bright stays bright. A thousand pixels of each photograph are enough to find the map; it is
 then asked for all pixels.
 """

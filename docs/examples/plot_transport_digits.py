@@ -31,8 +31,9 @@ def rotated(rows, angle):
 
 # %%
 # Which rows of ``X`` belong to which domain is metadata: ``sample_domain`` is 1 for the source and
-# -1 for the target. The pipeline hands it to the transport, and to the classifier the weights: those
-# of zero keep it from learning labels of the target, which are not known, and are all called 0 here.
+# -1 for the target. The pipeline hands it to the transport, and to the classifier the weights: a
+# weight of zero keeps it from learning the labels of the target, which are not known; they are all
+# called 0 here.
 domain = np.repeat([1, -1], [len(upright), len(aslant)])
 labels = np.r_[digits.target[upright], np.zeros(len(aslant), int)]
 

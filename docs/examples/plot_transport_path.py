@@ -30,9 +30,9 @@ regs = np.geomspace(3, 1e-4, 25)
 results = solve_path(M, regs=regs)
 
 # %%
-# ``value`` is what was minimised, ``value_linear`` the cost of the plan. The first is an upper bound
-# of the exact cost in any case. ``duality_gap`` certifies how far a plan is from the optimum *of
-# its regularised problem* at most.
+# ``value`` is what was minimised, ``value_linear`` the cost of the plan. Neither is below the exact
+# cost. ``duality_gap`` certifies how far a plan is from the optimum *of its regularised problem* at
+# most.
 exact = M[linear_sum_assignment(M)].mean()
 print(f"{'reg':>8}{'value':>10}{'<P, M>':>10}{'gap':>10}{'arcs':>7}   exact: {exact:.6f}")
 for result in results[::6]:
