@@ -126,6 +126,15 @@ class CloudCosts:
         return self.take(slice(None, None, -(-len(self.X) // _SAMPLED)), slice(None)).dense()
 
 
+def typical_cost(costs):
+    """Median of what the costs of a row are above its least, as far as some rows tell."""
+    some = costs.some_rows()
+    with np.errstate(invalid="ignore"):  # all arcs of a row without mass may be forbidden
+        above = some - some.min(axis=1, keepdims=True)
+    above = above[np.isfinite(above) & (above > 0)]
+    return float(np.median(above)) if above.size else 0.0
+
+
 def check_costs(M):
     """Return costs as floats; refuse NaN and minus infinity (plus infinity forbids an arc)."""
     array = as_floats("M", M)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._support.cuda import to_host
+from ._costs import typical_cost
 
 _FIRST_REG = 0.2  # of the median cost: where the plan is still smooth
 _FACTOR = 4.0  # between stages
@@ -203,11 +204,9 @@ def entry_limit(problem):
     return min(math.prod(problem.costs.shape), 1 << 27)
 
 
-def strengths(dual, reg):
+def strengths(costs, reg):
     """Falling strengths of regularisation that end with reg."""
-    reduced = dual.sample - dual.sample.min(axis=1, keepdims=True)
-    reduced = reduced[np.isfinite(reduced) & (reduced > 0)]
-    first = _FIRST_REG * float(np.median(reduced)) if reduced.size else reg
+    first = _FIRST_REG * typical_cost(costs)
     n = round(math.log(first / reg) / math.log(_FACTOR)) if first > reg else 0
     return [first * (reg / first) ** (i / n) for i in range(n)] + [reg]
 
@@ -215,7 +214,7 @@ def strengths(dual, reg):
 def semidual(problem, reg, tol, trace, phi=None):
     """Maximise the dual; return the potentials h and g of rows and columns."""
     dual = SemiDual(problem, trace)
-    regs = strengths(dual, reg)
+    regs = strengths(problem.costs, reg)
     if phi is not None and dual.is_near(phi, reg):
         regs = [reg]
     start = problem.kernels.xp.zeros(len(problem.b)) if phi is None else phi

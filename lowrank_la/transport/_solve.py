@@ -9,7 +9,7 @@ import numpy as np
 
 from .._support.result import Result
 from .._support.validation import check_integer, check_positive, warn_convergence
-from ._costs import LARGEST, check_clouds, check_costs
+from ._costs import LARGEST, check_clouds, check_costs, typical_cost
 from ._plans import all_potentials, dense_plan, sparse_plan
 from ._problem import Problem, prepare
 from ._rounding import dual_value, feasible_value
@@ -299,8 +299,12 @@ def solve_costs(costs, given, a, b, *, reg, method="auto", tol=1e-8, max_iter=10
     if method not in SOLVERS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(SOLVERS)}")
     reg, tol = check_positive("reg", reg), check_positive(names[0], tol)
-    if not 1 / LARGEST <= reg <= LARGEST:
-        raise ValueError(f"reg={reg}: between {1 / LARGEST:.0e} and {LARGEST:.0e} is needed")
+    least = max(np.finfo(np.float64).eps * typical_cost(costs), 1 / LARGEST)
+    if not least <= reg <= LARGEST:
+        raise ValueError(
+            f"reg={reg}: between {least:.1e} and {LARGEST:.0e} is needed; of less, float64 cannot "
+            "tell the effect on these costs"
+        )
     check_integer(names[1], max_iter, 1)
     solver = _with_options(method, options)
     problem = prepare(costs, a, b, n_cpu, device, *given)
@@ -341,10 +345,9 @@ def _warn_not_converged(result, method, tol, max_iter, names, stacklevel):
 def conclude(problem, reg, tol, h, g, trace):
     """Make the result of what a solver has found."""
     rows, columns, linear = problem.evaluate(h, g, reg)
+    errors = [float(abs(x - y).sum()) for x, y in ((rows, problem.a), (columns, problem.b))]
     phi = g - reg * problem.kernels.xp.log(problem.b)
-    with np.errstate(over="ignore", invalid="ignore"):  # where reg is out of float64's reach
-        errors = [float(abs(x - y).sum()) for x, y in ((rows, problem.a), (columns, problem.b))]
-        value = float(rows @ h + columns @ phi)
+    value = float(rows @ h + columns @ phi)
     if problem.transposed:
         errors = errors[::-1]
     return TransportResult(
