@@ -208,8 +208,10 @@ def _layout(n, m, entries):
     return block, -(-n // block), -(-m // _LINE) * _LINE
 
 
-def _room_for(n, room):
-    """Entries without contents."""
+def _room_for(n, room, spare):
+    """Entries to be written: the spare ones, if there is room, for new memory costs time."""
+    if spare is not None and len(spare.columns) >= room:
+        return spare
     return Entries(*np.empty((2, n), np.int64), np.empty(room, np.int32), np.empty(room))
 
 
@@ -221,11 +223,12 @@ def _needed(kept, block, n_blocks):
 
 
 def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0, limit=0,
-                 keep_costs=False):  # fmt: skip
+                 keep_costs=False, spare=None):  # fmt: skip
     """Set h so that the rows of the plan have the masses a; return the masses of its columns.
 
     With a share, the entries of the plan above share * min(a[i], b[j]) are returned, too, or the
-    costs there; None if they are more than the limit. `room` is a guess of how many there are.
+    costs there; None if they are more than the limit. `room` is a guess of how many there are, and
+    `spare` are entries of an earlier pass to be written over.
     """
     n, m, listed = len(a), len(g), kind == "listed"
     block, n_blocks, width = _layout(n, m, len(costs.columns) if listed else n * m)
@@ -236,9 +239,10 @@ def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0
         limits = share, b, np.minimum.reduceat(b, np.arange(0, m, WIDTH))
     room = len(costs.columns) if listed else -(-min(room, limit) // n_blocks) * n_blocks
     while True:
-        kept = _room_for(n, room)
+        kept = _room_for(n, room, spare)
         args = costs, a, g, 1 / (reg * _LOG_2), h, sums, limits, kept, keep_costs, scratch
         run_blocks(_SCALING[kind], n, block, args, n_threads)
+        room = len(kept.columns) // n_blocks * n_blocks
         needed = _needed(kept, block, n_blocks) if share and not listed else 0
         if not room < needed <= limit:
             break

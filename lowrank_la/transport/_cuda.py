@@ -164,7 +164,7 @@ def _described(costs, kind):
 
 
 def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0, limit=0,
-                 keep_costs=False):  # fmt: skip
+                 keep_costs=False, spare=None):  # fmt: skip
     """Set h so that the rows of the plan have the masses a; see the twin in `_cpu`."""
     number, arrays = _described(costs, kind)
     n, m, scale = len(a), len(g), 1 / (reg * _LOG_2)

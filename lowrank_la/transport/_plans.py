@@ -28,13 +28,24 @@ def sparse_plan(problem, h, g, reg, share):
         problem.arrays, problem.kind, problem.a, g, reg, h.copy(), problem.n_threads,
         share, problem.b, 16 * len(problem.a), problem.size,
     )  # fmt: skip
-    lengths = to_host(kept.stops - kept.starts)
-    ends = lengths.cumsum()  # there are gaps between the blocks of rows
-    places = np.arange(ends[-1]) + np.repeat(to_host(kept.starts) - ends + lengths, lengths)
-    sides = np.repeat(np.arange(len(lengths)), lengths), to_host(kept.columns)[places]
-    i, j = sides[::-1] if problem.transposed else sides
-    values = problem.total * to_host(kept.values)[places]
-    return csr_array((values, (problem.rows[i], problem.columns[j])), shape=problem.given.shape)
+    starts, stops = to_host(kept.starts), to_host(kept.stops)
+    breaks = np.flatnonzero(starts[1:] != stops[:-1])  # gaps between blocks of rows
+    runs = list(zip(starts[[0, *(breaks + 1)]], stops[[*breaks, -1]], strict=True))
+    columns, values = (
+        np.concatenate([to_host(array[first:last]) for first, last in runs])
+        for array in (kept.columns, kept.values)
+    )
+    del kept
+    values *= problem.total
+    lengths, rows, others = stops - starts, problem.rows, problem.columns
+    if problem.transposed:
+        rows, others = others, rows
+    n_rows, n_others = problem.given.shape[:: -1 if problem.transposed else 1]
+    ends = np.zeros(n_rows + 1, np.int64)
+    ends[rows + 1] = lengths
+    columns = columns if len(others) == n_others else others.astype(np.int32)[columns]
+    plan = csr_array((values, columns, ends.cumsum()), shape=(n_rows, n_others))
+    return plan.T.tocsr() if problem.transposed else plan
 
 
 def plan_blocks(problem, h, g, reg):

@@ -51,7 +51,7 @@ class SemiDual:
         self.log_b = xp.log(problem.b)
         self.h = xp.zeros(len(problem.a))
         self.size = math.prod(problem.costs.shape)
-        self.room, self.limit = 16 * len(problem.a), entry_limit(problem)
+        self.room, self.limit, self.spare = 0, entry_limit(problem), None
         self.sample = problem.costs.some_rows()
         self.listed, self.references = None, []
 
@@ -65,16 +65,22 @@ class SemiDual:
         columns, kept = self.kernels.scaling_pass(
             *costs, problem.a, g, reg, h, problem.n_threads,
             math.exp(-_LISTED) if listing else share, problem.b,
-            limit if listing else self.room, limit, listing,
+            limit if listing else self.room, limit, listing, self.spare,
         )  # fmt: skip
         self.h, error = h, float(abs(columns - problem.b).sum())
         self.trace.passed(error)
+        if kept is not None:
+            self.spare = None
         if listing and kept is not None:
             self.listed, kept = kept, None
             self.references.append((g, reg))
         if kept is not None:
             self.room = max(self.room, int(1.2 * kept.size))
         return Point(phi, h, columns, error, float(problem.a @ h + problem.b @ phi), kept)
+
+    def release(self, point):
+        """Let the entries of a point that is no longer needed be written over."""
+        self.spare = self.spare if point.kept is None else point.kept
 
     def _list_holds(self, g, reg):
         """Whether no entry outside the list can have come to matter."""
@@ -88,10 +94,20 @@ class SemiDual:
         """Whether few entries matter, as far as some of the rows tell."""
         if self.listed or self.size < _LISTABLE:
             return False
-        h, g = to_host(point.h), to_host(point.phi + reg * self.log_b)
-        h = h[:: -(-len(h) // len(self.sample))]
-        near = g - (self.sample - h[:, None]) > -_LISTED * reg
-        return np.count_nonzero(near) < _LISTED_SHARE * near.size
+        return self.density(point, reg, -_LISTED) < _LISTED_SHARE
+
+    def foresee(self, point, reg, share):
+        """Make room for the entries that a pass will keep; return what share of all they are."""
+        density = self.density(point, reg, math.log(share))
+        self.room = max(self.room, int(1.5 * density * self.size))
+        return density
+
+    def density(self, point, reg, log_share):
+        """Share of the entries of the plan that are above a share of both masses, in some rows."""
+        g, h, step = point.phi + reg * self.log_b, point.h, -(-len(point.h) // len(self.sample))
+        g, log_b, h, a = map(to_host, (g, self.log_b, h[::step], self.problem.a[::step]))
+        bounds = np.minimum(log_b - np.log(a)[:, None], 0) + log_share
+        return np.count_nonzero(g - (self.sample - h[:, None]) > reg * bounds) / self.sample.size
 
     def scaled(self, point, reg):
         """Potentials after a scaling step: they would be right if the rows stayed as they are."""
@@ -138,7 +154,7 @@ class _Stage:
         """Return the point where the error is small enough, or the passes have run out."""
         point, dual = self.dual.at(phi, self.reg), self.dual
         while point.error > self.tol and not (self.ended or self._stalls(point)):
-            if self._scaling_pays(point.error):
+            if self._scaling_pays(point):
                 point = self._scale(point)
                 continue
             if point.kept is None:
@@ -160,14 +176,14 @@ class _Stage:
         spread = max(float(x.max() - x.min()) for x in (point.h, point.phi))
         return self.idle >= _STALLED and self.best < 64 * _EPS * spread / self.reg
 
-    def _scaling_pays(self, error):
+    def _scaling_pays(self, point):
         """Whether so few scaling steps are left that Newton's would not be done before."""
         if self.n_scaled < _CHEAP_STEPS:
             return True
         most = 2 + 20 * self.density
         if not 0 < self.rate < 1 or self.n_in_row > most:  # rates rise, too, on the way
             return False
-        return math.log(self.tol / error) / math.log(self.rate) < most
+        return math.log(self.tol / point.error) / math.log(self.rate) < most
 
     def _share(self, error):
         return min(1e-3, 1e-2 * error) / len(self.dual.problem.b)
@@ -177,9 +193,11 @@ class _Stage:
         self.n_in_row += 1
         self.dual.trace.count(n_sinkhorn=1)
         phi = self.dual.scaled(point, self.reg)
-        last = self.n_scaled == _CHEAP_STEPS
-        listing = last and self.dual.is_listable(point, self.reg)
-        share = self._share(point.error) if last else 0.0
+        share, listing = 0.0, False
+        if self.n_scaled == _CHEAP_STEPS:  # Newton's may follow
+            share, listing = self._share(point.error), self.dual.is_listable(point, self.reg)
+            self.density = self.dual.foresee(point, self.reg, share)
+        self.dual.release(point)
         after = self.dual.at(phi, self.reg, share, listing)
         self.rate = after.error / point.error
         return after
@@ -191,7 +209,9 @@ class _Stage:
         trial = dual.at(point.phi + step, self.reg, self._share(point.error))
         if not dual.rises(point, trial, slope):
             self.radius = max(min(self.radius, float(abs(step).max()) / self.reg) / 4, 0.1)
+            dual.release(trial)
             return self._scale(point)
+        dual.release(point)
         dual.trace.count(n_newton=1)
         # A full Newton step gains half of what the slope promises.
         if trial.dual - point.dual > 0.3 * slope:
