@@ -215,11 +215,12 @@ def _room_for(n, room, spare):
     return Entries(*np.empty((2, n), np.int64), np.empty(room, np.int32), np.empty(room))
 
 
-def _needed(kept, block, n_blocks):
-    """Room for all entries of which those in `kept` are the first, if blocks have equal shares."""
+def _found(kept, block, n_blocks):
+    """How many entries there are, of which `kept` has the first, and the most in a block."""
     room = len(kept.columns) // n_blocks
     ends = kept.stops[np.minimum(np.arange(1, n_blocks + 1) * block, len(kept.stops)) - 1]
-    return int((ends - np.arange(n_blocks) * room).max()) * n_blocks
+    found = ends - np.arange(n_blocks) * room
+    return int(found.sum()), int(found.max())
 
 
 def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0, limit=0,
@@ -242,12 +243,12 @@ def scaling_pass(costs, kind, a, g, reg, h, n_threads, share=0.0, b=None, room=0
         kept = _room_for(n, room, spare)
         args = costs, a, g, 1 / (reg * _LOG_2), h, sums, limits, kept, keep_costs, scratch
         run_blocks(_SCALING[kind], n, block, args, n_threads)
-        room = len(kept.columns) // n_blocks * n_blocks
-        needed = _needed(kept, block, n_blocks) if share and not listed else 0
-        if not room < needed <= limit:
+        total, most = _found(kept, block, n_blocks) if share and not listed else (0, 0)
+        fits = most <= len(kept.columns) // n_blocks
+        if fits or total > limit:
             break
-        room = needed
-    return sums[:, :m].sum(axis=0), kept if share and needed <= room else None
+        room = most * n_blocks
+    return sums[:, :m].sum(axis=0), kept if share and fits else None
 
 
 def _evaluate(lo, hi, b, costs, a, g, scale, h, rows, sums, linear, plan, scratch):

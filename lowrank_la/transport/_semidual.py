@@ -144,8 +144,7 @@ class _Stage:
 
     def __init__(self, dual, reg, tol, max_passes):
         self.dual, self.reg, self.tol = dual, reg, tol
-        self.n_scaled, self.n_in_row, self.rate = 0, 0, 0.0
-        self.radius, self.density = _RADIUS, 0.0
+        self.n_scaled, self.rate, self.radius, self.density = 0, 0.0, _RADIUS, 0.0
         self.best, self.idle = np.inf, 0
         self.last_pass = len(dual.trace.history) + max_passes
         dual.trace.begin(reg)
@@ -181,7 +180,7 @@ class _Stage:
         if self.n_scaled < _CHEAP_STEPS:
             return True
         most = 2 + 20 * self.density
-        if not 0 < self.rate < 1 or self.n_in_row > most:  # rates rise, too, on the way
+        if not 0 < self.rate < 1 or self.n_scaled > most:  # what was foreseen did not come true
             return False
         return math.log(self.tol / point.error) / math.log(self.rate) < most
 
@@ -190,7 +189,6 @@ class _Stage:
 
     def _scale(self, point):
         self.n_scaled += 1
-        self.n_in_row += 1
         self.dual.trace.count(n_sinkhorn=1)
         phi = self.dual.scaled(point, self.reg)
         share, listing = 0.0, False
@@ -203,7 +201,7 @@ class _Stage:
         return after
 
     def _newton(self, point):
-        dual, self.n_in_row = self.dual, 0
+        dual = self.dual
         self.density = point.kept.size / dual.size
         step, slope = dual.newton_step(point, self.reg, self.radius, self.tol)
         trial = dual.at(point.phi + step, self.reg, self._share(point.error))
