@@ -10,12 +10,25 @@ from .._support.validation import as_floats
 
 METRICS = ("sqeuclidean", "euclidean", "cityblock")
 LARGEST = 1e150  # cost, and strength of regularisation; the inverse is the smallest strength
-_SAMPLED = 64  # rows, to learn the scale of the costs from
+_SAMPLED = 32  # rows, to learn the scale of the costs from
 _LEAST_SPREAD = 1e-140  # of coordinates: squares of less, or of more than its inverse, are lost
 _OFFSET = 16.0  # times the spread of the costs: what is more than that in all of them is subtracted
 
 
-class ArrayCosts:
+class _Costs:
+    """What costs have in common, wherever they come from."""
+
+    @cached_property
+    def typical(self):
+        """Median of what the costs of a row are above its least, as far as some rows tell."""
+        some = self.some_rows()
+        with np.errstate(invalid="ignore"):  # all arcs of a row without mass may be forbidden
+            above = some - some.min(axis=1, keepdims=True)
+        above = above[np.isfinite(above) & (above > 0)]
+        return float(np.median(above)) if above.size else 0.0
+
+
+class ArrayCosts(_Costs):
     """An array of costs: ``array[i, j]`` is what it costs to move a unit from i to j.
 
     What is made of the array is made once, for all problems that share the costs.
@@ -71,8 +84,8 @@ class ArrayCosts:
     def _offset(self):
         some = self.some_rows().astype(np.float64)
         some = some[np.isfinite(some)]
-        low, high = np.quantile(some, (0.1, 0.9)) if some.size else (0.0, 0.0)
-        return float(self.dtype.type(low)) if abs(low) > _OFFSET * (high - low) else 0.0
+        low, high = (some.min(), some.max()) if some.size else (0.0, 0.0)
+        return float(low) if abs(low) > _OFFSET * (high - low) else 0.0
 
     @cached_property
     def _shifted(self):
@@ -92,7 +105,7 @@ class ArrayCosts:
         return to_host(self.array[:: -(-len(self.array) // _SAMPLED)])
 
 
-class CloudCosts:
+class CloudCosts(_Costs):
     """Distances between the rows of X and of Y, made when they are needed: O(n d) memory.
 
     Attributes are those of :class:`ArrayCosts`.
@@ -124,15 +137,6 @@ class CloudCosts:
 
     def some_rows(self):
         return self.take(slice(None, None, -(-len(self.X) // _SAMPLED)), slice(None)).dense()
-
-
-def typical_cost(costs):
-    """Median of what the costs of a row are above its least, as far as some rows tell."""
-    some = costs.some_rows()
-    with np.errstate(invalid="ignore"):  # all arcs of a row without mass may be forbidden
-        above = some - some.min(axis=1, keepdims=True)
-    above = above[np.isfinite(above) & (above > 0)]
-    return float(np.median(above)) if above.size else 0.0
 
 
 def check_costs(M):

@@ -123,6 +123,15 @@ def _powers(row, g, h, scale, powers):
 
 
 @kernel
+def _cost_of(row, powers):
+    total = 0.0
+    for j in range(len(powers)):
+        cost = np.float64(row[j])
+        total += powers[j] * (cost if cost < np.inf else 0.0)  # a forbidden arc has no mass
+    return total
+
+
+@kernel
 def _normalised(row, g, i, h, scale, powers):
     """Set h[i] to what makes the powers of the row add up to 1; return what they add up to."""
     total = _powers(row, g, h[i], scale, powers)
@@ -259,17 +268,15 @@ def _evaluate(lo, hi, b, costs, a, g, scale, h, rows, sums, linear, plan, scratc
     for j in range(m):
         mine[j] = 0.0
     for i in range(lo, hi):
-        row = row_costs(costs, i, buffer)
-        rows[i] = a[i] * _powers(row, g, h[i], scale, powers)
-        cost = 0.0
+        row, weight = row_costs(costs, i, buffer), a[i]
+        rows[i] = weight * _powers(row, g, h[i], scale, powers)
         for j in range(m):
-            mine[j] += a[i] * powers[j]
-            # A forbidden arc has an infinite cost and no mass.
-            cost += powers[j] * np.float64(row[j]) if powers[j] > 0 else 0.0
-        linear[b] += a[i] * cost
+            mine[j] += weight * powers[j]
+        linear[b] += weight * _cost_of(row, powers)
         if len(plan):
+            target = plan[i]
             for j in range(m):
-                plan[i, j] = a[i] * powers[j]
+                target[j] = weight * powers[j]
 
 
 _EVALUATE = {kind: specialise(_evaluate, kind, row_costs=row) for kind, row in _ROWS.items()}

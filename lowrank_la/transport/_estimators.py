@@ -40,7 +40,7 @@ class SinkhornTransport(
         rows and columns have been subtracted: what is left is all that the plan depends on, so
         that neither the units of the features nor, with "sqeuclidean", a shift between the domains
         matters. "median" is the median cost, None the unit of the costs. Where there are many
-        source samples, up to 127 spread evenly over them stand for all.
+        source samples, up to 63 spread evenly over them stand for all.
     method : {"auto", "sinkhorn"}, default="auto"
         As for :func:`solve`.
     tol : float, default=1e-8

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._support.cuda import to_host
-from ._costs import typical_cost
 
 _FIRST_REG = 0.2  # of the median cost: where the plan is still smooth
 _FACTOR = 4.0  # between stages
@@ -224,7 +223,7 @@ def entry_limit(problem):
 
 def strengths(costs, reg):
     """Falling strengths of regularisation that end with reg."""
-    first = _FIRST_REG * typical_cost(costs)
+    first = _FIRST_REG * costs.typical
     n = round(math.log(first / reg) / math.log(_FACTOR)) if first > reg else 0
     return [first * (reg / first) ** (i / n) for i in range(n)] + [reg]
 

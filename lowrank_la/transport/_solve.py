@@ -9,7 +9,7 @@ import numpy as np
 
 from .._support.result import Result
 from .._support.validation import check_integer, check_positive, warn_convergence
-from ._costs import LARGEST, check_clouds, check_costs, typical_cost
+from ._costs import LARGEST, check_clouds, check_costs
 from ._plans import all_potentials, dense_plan, sparse_plan
 from ._problem import Problem, prepare
 from ._rounding import dual_value, feasible_value
@@ -299,7 +299,7 @@ def solve_costs(costs, given, a, b, *, reg, method="auto", tol=1e-8, max_iter=10
     if method not in SOLVERS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(SOLVERS)}")
     reg, tol = check_positive("reg", reg), check_positive(names[0], tol)
-    least = max(np.finfo(np.float64).eps * typical_cost(costs), 1 / LARGEST)
+    least = max(np.finfo(np.float64).eps * costs.typical, 1 / LARGEST)
     if not least <= reg <= LARGEST:
         raise ValueError(
             f"reg={reg}: between {least:.1e} and {LARGEST:.0e} is needed; of less, float64 cannot "
