@@ -30,7 +30,7 @@ class SinkhornTransport(
 
     Parameters
     ----------
-    reg : float, default=0.5
+    reg : float, default=0.2
         Strength of the entropic regularisation, in units of what `norm` tells. The smaller it is,
         the fewer target samples are averaged.
     metric : {"sqeuclidean", "euclidean", "cityblock"}, default="sqeuclidean"
@@ -94,7 +94,8 @@ class SinkhornTransport(
     ``transform`` ask for it, so that pipelines and cross-validation pass it on, the right rows of
     it; elsewhere ``pipeline.fit(X, y, sinkhorntransport__sample_domain=...)`` does. What comes
     after in a pipeline sees the moved source samples and the target samples as they are; give
-    these a `sample_weight` of zero where their labels must not be learned from.
+    these a `sample_weight` of zero where their labels must not be learned from; where scores are
+    weighted by it, too, the model must request it for ``score``.
 
     ``transform`` treats rows that it is told nothing of as what they are most likely to be:
 
@@ -155,7 +156,7 @@ class SinkhornTransport(
 
     def __init__(
         self,
-        reg=0.5,
+        reg=0.2,
         *,
         metric="sqeuclidean",
         norm="centered",
