@@ -1,4 +1,16 @@
-"""Optimal transport between masses."""
+"""Entropic optimal transport between masses.
+
+=====================  =============================================================
+solve                  the plan for a matrix of costs, its value and its guarantees
+solve_sample           the same between two clouds of points, without a matrix
+solve_path             the same for several strengths of regularisation
+sinkhorn, sinkhorn2    the plan, or its cost, called as in POT
+sinkhorn_divergence    how different two clouds of points are
+round_plan             a plan that has given masses exactly, from one that nearly has
+SinkhornTransport      an estimator that moves samples of one domain onto another one
+TransportResult        what the first three functions return
+=====================  =============================================================
+"""
 
 from .._support.lazy import attach
 

@@ -11,7 +11,7 @@ from .._support.validation import as_floats
 METRICS = ("sqeuclidean", "euclidean", "cityblock")
 LARGEST = 1e150  # cost, and strength of regularisation; the inverse is the smallest strength
 _SAMPLED = 32  # rows, to learn the scale of the costs from
-_LEAST_SPREAD = 1e-140  # of coordinates: squares of less, or of more than its inverse, are lost
+_LEAST_SPREAD = 1e-74  # of coordinates: squares of less, or of more than its inverse, are lost
 _OFFSET = 16.0  # times the spread of the costs: what is more than that in all of them is subtracted
 
 
@@ -19,13 +19,13 @@ class _Costs:
     """What costs have in common, wherever they come from."""
 
     @cached_property
-    def typical(self):
-        """Median of what the costs of a row are above its least, as far as some rows tell."""
+    def spread(self):
+        """Low (10 %) and median of what costs are above the least of their row, in some rows."""
         some = self.some_rows()
         with np.errstate(invalid="ignore"):  # all arcs of a row without mass may be forbidden
             above = some - some.min(axis=1, keepdims=True)
         above = above[np.isfinite(above) & (above > 0)]
-        return float(np.median(above)) if above.size else 0.0
+        return tuple(np.quantile(above, (0.1, 0.5)).tolist()) if above.size else (0.0, 0.0)
 
 
 class ArrayCosts(_Costs):
@@ -71,7 +71,9 @@ class ArrayCosts(_Costs):
         return ArrayCosts(self.array.T, self.forbids)
 
     def take(self, rows, columns):
-        return ArrayCosts(self.array[rows][:, columns], self.forbids)
+        if isinstance(columns, slice):
+            return ArrayCosts(self.array[rows, columns], self.forbids)
+        return ArrayCosts(self.array[np.ix_(rows, columns)], self.forbids)
 
     def without_offset(self):
         """Costs without a large number that is in all of them, and that number.
@@ -84,8 +86,8 @@ class ArrayCosts(_Costs):
     def _offset(self):
         some = self.some_rows().astype(np.float64)
         some = some[np.isfinite(some)]
-        low, high = (some.min(), some.max()) if some.size else (0.0, 0.0)
-        return float(low) if abs(low) > _OFFSET * (high - low) else 0.0
+        low = float(some.min()) if some.size else 0.0
+        return low if abs(low) > _OFFSET * self.spread[1] else 0.0
 
     @cached_property
     def _shifted(self):

@@ -65,7 +65,8 @@ class SinkhornTransport(
         What was minimised: `cost_` + `reg_` KL(plan | product of the masses).
     potentials_ : tuple of arrays of shape (n_source,) and (n_target,)
         f and g, in units of the costs: the plan is
-        ``exp((f[i] + g[j] - cost[i, j]) / reg_) / (n_source * n_target)``.
+        ``exp((f[i] + g[j] - cost[i, j]) / reg_) / (n_source * n_target)``. The costs of
+        "sqeuclidean" are between samples less the means of their domains, which change no plan.
     reg_ : float
         Strength of the regularisation, in units of the costs.
     X_source_ : array of shape (n_source, n_features)
@@ -185,8 +186,9 @@ class SinkhornTransport(
         ----------
         X : array_like of shape (n_samples, n_features)
             Samples of both domains, at least two.
-        y : None
-            Ignored: labels do not enter the plan.
+        y : array_like of shape (n_samples,), default=None
+            Ignored: labels do not enter the plan. What looks like the samples of a target domain
+            is refused: these are for ``fit_domains``.
         sample_domain : array_like of shape (n_samples,), default=None
             Positive numbers for samples of the source, negative ones for the target, at
             least one of each; None to transport X onto itself.
@@ -207,6 +209,7 @@ class SinkhornTransport(
         """
         X = validate_rows(self, X, reset=True, ensure_min_samples=2)
         if sample_domain is None:
+            _refuse_samples(y, X)
             source = target = X.copy()
         else:
             domains = _check_domains(sample_domain, len(X))
@@ -262,16 +265,20 @@ class SinkhornTransport(
 
     def _fit(self, source, target, *, moves_all):
         """Solve, and take over the result."""
-        costs = tabulated(check_clouds(to_host(source), to_host(target), self.metric))
-        reg = float(self.reg) * cost_unit(costs, self.norm)
+        centres = [self._centre(domain) for domain in (source, target)]
+        costs = self._costs(source - centres[0], target - centres[1])
+        as_given = check_clouds(to_host(source), to_host(target), self.metric)
+        unit = cost_unit(costs if self.norm == "centered" else as_given, self.norm)
+        reg = float(self.reg) * unit
         with Progress(self, self.verbose) as progress:
             result = solve_costs(
                 costs, (source, target), None, None, reg=reg, method=self.method, tol=self.tol,
                 max_iter=self.max_iter, device=self.device, callback=progress, stacklevel=7,
             )  # fmt: skip
-        self.X_source_, self.X_target_ = source, target
+        self.X_source_, self.X_target_, self._centres = source, target, centres
         self.potentials_, self.reg_ = result.potentials, reg
-        self.cost_, self.value_ = result.value_linear, result.value
+        between = float(((centres[0] - centres[1]) ** 2).sum())
+        self.cost_, self.value_ = result.value_linear + between, result.value + between
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.history_ = result.history
         self._moves_all = moves_all
@@ -298,9 +305,9 @@ class SinkhornTransport(
         adapted = X.copy()
         if sample_domain is not None:
             rows = np.flatnonzero(_check_domains(sample_domain, len(X)) > 0)
-            adapted[rows] = self._moved(X[rows], self.X_target_, self.potentials_[1])
+            adapted[rows] = self._moved(X[rows], 0)
         elif self._moves_all:
-            adapted[:] = self._moved(X, self.X_target_, self.potentials_[1])
+            adapted[:] = self._moved(X, 0)
         return adapted
 
     def fit_transform(self, X, y=None, *, sample_domain=None):
@@ -343,32 +350,50 @@ class SinkhornTransport(
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
         original = X.copy()
-        original[:] = self._moved(X, self.X_source_, self.potentials_[0])
+        original[:] = self._moved(X, 1)
         return original
 
-    def _moved(self, points, onto, potential):
-        """Images of points under the map that a potential of those that they go to defines."""
+    def _centre(self, domain):
+        """Return what is subtracted from a domain: shifts change no plan of squared distances."""
+        return domain.mean(axis=0) if self.metric == "sqeuclidean" else 0 * domain[0]
+
+    def _costs(self, points, onto):
+        return tabulated(check_clouds(to_host(points), to_host(onto), self.metric))
+
+    def _moved(self, points, side):
+        """Images of points of one side under the map that the potential of the other defines."""
         if not len(points):
             return points
+        onto, other = to_host((self.X_source_, self.X_target_)[1 - side]), 1 - side
+        centres = [to_host(centre) for centre in self._centres]
         kernels = twin(__package__, resolve_device(self.device, points))
-        onto = to_host(onto)
-        cloud = check_clouds(to_host(points), onto, self.metric)
+        cloud = check_clouds(to_host(points) - centres[side], onto - centres[other], self.metric)
         images = kernels.to_device(onto.astype(np.float64))
-        moved = entropic_map(kernels, cloud, kernels.to_device(potential), self.reg_, images)
+        potential = kernels.to_device(self.potentials_[other])
+        moved = entropic_map(kernels, cloud, potential, self.reg_, images)
         return moved if is_device_array(points) else kernels.to_host(moved)
 
     @property
     def coupling_(self):
         """The plan, as a sparse array."""
         check_is_fitted(self)
-        ends = self.X_source_, self.X_target_
-        costs = tabulated(check_clouds(*map(to_host, ends), self.metric))
-        return coupling(costs, self.potentials_, self.reg_, self.device, *ends)
+        ends = self.X_source_ - self._centres[0], self.X_target_ - self._centres[1]
+        return coupling(self._costs(*ends), self.potentials_, self.reg_, self.device, *ends)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _refuse_samples(y, X):
+    """Refuse a target domain in the place of labels, where a user of POT may put it."""
+    shape = np.shape(y)
+    if len(shape) == 2 and shape[1] == X.shape[1] > 1:
+        raise ValueError(
+            f"y has shape {shape}, as samples of a target domain have: for two domains call "
+            "fit_domains(Xs, Xt), or give sample_domain"
+        )
 
 
 def _check_domains(sample_domain, n_samples):
@@ -379,6 +404,6 @@ def _check_domains(sample_domain, n_samples):
     if not (abs(domains) > 0).all():
         raise ValueError(
             "sample_domain must hold positive numbers, for the source, and negative ones, for the "
-            "target; neither zero nor NaN"
+            "target, as 1 and -1; neither zero nor NaN"
         )
     return domains

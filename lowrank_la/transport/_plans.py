@@ -22,8 +22,8 @@ def dense_plan(problem, h, g, reg):
     return plan if problem.stays else problem.kernels.to_host(plan)
 
 
-def sparse_plan(problem, h, g, reg, share):
-    """Entries of the plan above a share of both masses."""
+def sparse_plan(problem, h, g, reg, share, rows=None):
+    """Entries of the plan above a share of both masses; its rows have the masses a if not given."""
     _, kept = problem.kernels.scaling_pass(
         problem.arrays, problem.kind, problem.a, g, reg, h.copy(), problem.n_threads,
         share, problem.b, 16 * len(problem.a), problem.size,
@@ -37,9 +37,10 @@ def sparse_plan(problem, h, g, reg, share):
     )
     del kept
     values *= problem.total
-    lengths, rows, others = stops - starts, problem.rows, problem.columns
-    if problem.transposed:
-        rows, others = others, rows
+    lengths, sides = stops - starts, (problem.rows, problem.columns)
+    if rows is not None:
+        values *= np.repeat(to_host(rows / problem.a), lengths)
+    rows, others = sides[::-1] if problem.transposed else sides
     n_rows, n_others = problem.given.shape[:: -1 if problem.transposed else 1]
     ends = np.zeros(n_rows + 1, np.int64)
     ends[rows + 1] = lengths

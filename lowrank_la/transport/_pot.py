@@ -72,9 +72,10 @@ def sinkhorn(
         Return a dict, too.
     warn : bool, default=True
         Warn if `stopThr` was not reached.
-    warmstart : tuple of arrays of shape (n,) and (m,), default=None
+    warmstart : tuple of arrays of shape (n,) and (m,), or TransportResult, default=None
         Logarithms of the scalings u and v to start from, or with shapes (n, k) and (m, k) those
-        for each b. Without it, each b after the first starts from the solution for the last one.
+        for each b; or an earlier result. Without it, each b after the first starts from the
+        solution for the last one.
     n_cpu : int, default=-1
         Threads; -1 takes what Numba and joblib allow. The result does not depend on it.
     device : {None, "cpu", "cuda"}, default=None
@@ -169,7 +170,7 @@ def sinkhorn2(
         Return a dict, too.
     warn : bool, default=True
         Warn if `stopThr` was not reached (POT does not by default).
-    warmstart : tuple of arrays of shape (n,) and (m,), default=None
+    warmstart : tuple of arrays of shape (n,) and (m,), or TransportResult, default=None
         Logarithms of the scalings to start from, as for :func:`sinkhorn`.
     n_cpu : int, default=-1
         Threads; -1 takes what Numba and joblib allow. The result does not depend on it.
@@ -233,6 +234,8 @@ def _starts(warmstart, reg, masses, is_matrix):
     """Potentials for each b, from the logarithms of scalings; None without them."""
     if warmstart is None:
         return [None] * len(masses)
+    if hasattr(warmstart, "potentials"):
+        return [warmstart] * len(masses)
     try:
         logs = [np.asarray(to_host(x), np.float64) for x in warmstart]
     except (TypeError, ValueError) as error:
@@ -251,11 +254,11 @@ def _starts(warmstart, reg, masses, is_matrix):
 
 def _potential(log, mass, reg):
     """Potential from the logarithm of a scaling; any number where there is no mass."""
-    return reg * (np.where(mass > 0, log, 0) - _log_masses(mass, empty=0))
+    return reg * (np.where(mass > 0, log, 0) - _log_masses(mass))
 
 
-def _log_masses(mass, empty=-np.inf):
-    return np.log(mass, out=np.full(len(mass), empty, float), where=mass > 0)
+def _log_masses(mass):
+    return np.log(mass, out=np.zeros(len(mass)), where=mass > 0)
 
 
 def _costs_of(results):
@@ -267,8 +270,8 @@ def _log(results, masses, is_matrix):
     log_u, log_v = [], []
     for result, (a, b) in zip(results, masses, strict=True):
         f, g = (to_host(potential) / result.reg for potential in result.potentials)
-        log_u.append(f + _log_masses(a))
-        log_v.append(g + _log_masses(b / a.sum()))
+        log_u.append(np.where(a > 0, f + _log_masses(a), -np.inf))
+        log_v.append(np.where(b > 0, g + _log_masses(b / a.sum()), -np.inf))
     log_u, log_v = (np.stack(x, axis=1) if is_matrix else x[0] for x in (log_u, log_v))
     with np.errstate(over="ignore"):
         u, v = np.exp(log_u), np.exp(log_v)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,9 +45,14 @@ class Problem:
     transposed: bool
     given: Any
     offset: float
-    kernels: ModuleType
+    device: str
     n_threads: int
     stays: bool  # on the GPU, where it was given
+
+    @property
+    def kernels(self):
+        """Module with the kernels for the device; a module could not be pickled."""
+        return twin(__package__, self.device)
 
     @property
     def kind(self):
@@ -73,7 +77,9 @@ class Problem:
         try:
             f, g = (np.asarray(to_host(x), np.float64) for x in potentials)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"warmstart must be a result, or two vectors: {error}") from error
+            raise ValueError(
+                f"warmstart must be a TransportResult, or its two potentials: {error}"
+            ) from error
         if (f.shape, g.shape) != tuple((n,) for n in self.given.shape):
             raise ValueError(
                 f"warmstart has potentials of shape {f.shape} and {g.shape}: vectors with an entry "
@@ -90,13 +96,14 @@ def prepare(costs, a, b, n_cpu, device, *given):
     check_threads("n_cpu", n_cpu)
     device = resolve_device(device, *given)
     a, b, total = check_masses(a, b, costs.shape)
+    a, b = a / a.sum(), b / b.sum()
     rows, columns = np.flatnonzero(a), np.flatnonzero(b)
     used = costs if len(rows) == len(a) and len(columns) == len(b) else costs.take(rows, columns)
     used.require_arcs()
     used, offset = used.without_offset()
     n, m = used.shape
     transposed = n < m or (n == m and used.prefers_transpose)
-    masses = [a[rows] / a[rows].sum(), b[columns] / b[columns].sum()]
+    masses = [a[rows], b[columns]]
     if transposed:
         used, masses = used.transposed(), masses[::-1]
     kernels = twin(__package__, device)
@@ -111,7 +118,7 @@ def prepare(costs, a, b, n_cpu, device, *given):
         transposed=transposed,
         given=costs,
         offset=offset,
-        kernels=kernels,
+        device=device,
         n_threads=thread_count(n_cpu) if n * m >= _PARALLEL_FROM else 1,
         stays=any(map(is_device_array, given)),
     )
@@ -134,7 +141,9 @@ def _masses(name, masses, n):
     if masses.shape == (0,):
         return np.full(n, 1 / n)
     if masses.shape != (n,):
-        raise ValueError(f"{name} has shape {masses.shape}: ({n},) is needed, as M tells")
+        raise ValueError(
+            f"{name} has shape {masses.shape}: ({n},) is needed, for the rows (a) or columns (b)"
+        )
     masses = masses.astype(np.float64)
     if not (masses.min() >= 0 and 0 < masses.max() <= np.finfo(np.float64).max / n):
         raise ValueError(f"{name} must hold masses that are not negative or NaN, nor all zero, of "

@@ -19,7 +19,8 @@ def round_plan(P, a=None, b=None):
     Parameters
     ----------
     P : array_like of shape (n, m)
-        A plan: finite entries that are not negative.
+        A plan, dense: finite entries that are not negative. What is added to it may lie where a
+        cost forbids an arc: no costs are known here.
     a : array_like of shape (n,), default=None
         Masses of the rows; None means equal ones, of sum 1.
     b : array_like of shape (m,), default=None
@@ -48,14 +49,16 @@ def round_plan(P, a=None, b=None):
     >>> round_plan(np.array([[0.5, 0.1], [0.0, 0.3]]), [0.5, 0.5], [0.5, 0.5]).sum(axis=0)
     array([0.5, 0.5])
     """
-    P = to_host(as_floats("P", P))
+    if hasattr(P, "sparse_plan"):
+        raise ValueError("P is a result: give its plan")
+    P = to_host(as_floats("P", P)).astype(np.float64)
     if P.ndim != 2 or not P.size or not (P.min() >= 0 and P.max() < np.inf):
         raise ValueError("P must be a matrix of finite entries that are not negative")
     a, b, _ = check_masses(a, b, P.shape)
     scaled = P * shrinkage(P.sum(axis=1), a)[:, None]
     scaled *= shrinkage(scaled.sum(axis=0), b)
     missing = (np.maximum(masses - scaled.sum(axis=1 - i), 0) for i, masses in enumerate((a, b)))
-    return scaled + _rank_one(*missing)
+    return scaled + _rank_one(*missing, float(a.sum()))
 
 
 def shrinkage(sums, masses):
@@ -63,11 +66,11 @@ def shrinkage(sums, masses):
     return np.where(sums > masses, masses / np.where(sums > masses, sums, 1), 1.0)
 
 
-def _rank_one(rows, columns):
-    """Plan that adds masses to the rows and to the columns."""
+def _rank_one(rows, columns, mass=1.0):
+    """Plan that adds masses to the rows and to the columns, of which there is so much in all."""
     total = float(columns.sum())
     # What is missing by rounding errors must not go where no arc leads.
-    return rows[:, None] * (columns / total if total > _MISSING else 0 * columns)
+    return rows[:, None] * (columns / total if total > _MISSING * mass else 0 * columns)
 
 
 def feasible_value(problem, h, g, reg):

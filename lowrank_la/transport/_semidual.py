@@ -25,6 +25,7 @@ _LISTED = 64.0  # entries of less than exp(-64) of their masses are left out of 
 _LOST = 42.0  # ... as long as they are certain to stay below exp(-42)
 _LISTABLE = 1 << 16  # entries of a problem that is large enough for a list
 _LISTED_SHARE = 0.12  # of all entries: with more, a list is no faster
+_FEW, _MOST = 1 << 22, 1 << 27  # entries that are kept: on the way 1 / 32 of all, or few; at most
 _MAX_CG = 2000
 _STALLED = 20  # passes without a smaller error, near the limit of the arithmetic
 _EPS = float(np.finfo(np.float64).eps)
@@ -49,8 +50,7 @@ class SemiDual:
         xp = self.kernels.xp
         self.log_b = xp.log(problem.b)
         self.h = xp.zeros(len(problem.a))
-        self.size = math.prod(problem.costs.shape)
-        self.room, self.limit, self.spare = 0, entry_limit(problem), None
+        self.size, self.room, self.limit, self.spare = problem.size, 0, problem.size, None
         self.sample = problem.costs.some_rows()
         self.listed, self.references = None, []
 
@@ -60,11 +60,11 @@ class SemiDual:
         if self.listed and not self._list_holds(g, reg):
             self.listed, self.references = None, []
         costs = (self.listed, "listed") if self.listed else (problem.arrays, problem.kind)
-        limit = int(_LISTED_SHARE * self.size) if listing else self.limit
+        limit = min(_MOST, int(_LISTED_SHARE * self.size) if listing else self.limit)
         columns, kept = self.kernels.scaling_pass(
             *costs, problem.a, g, reg, h, problem.n_threads,
             math.exp(-_LISTED) if listing else share, problem.b,
-            limit if listing else self.room, limit, listing, self.spare,
+            self.room, limit, listing, self.spare,
         )  # fmt: skip
         self.h, error = h, float(abs(columns - problem.b).sum())
         self.trace.passed(error)
@@ -85,7 +85,9 @@ class SemiDual:
         """Whether no entry outside the list can have come to matter."""
         for g_then, reg_then in self.references:
             moved = g - g_then
-            if float(moved.max() - moved.min()) > _LISTED * reg_then - _LOST * reg:
+            # The potentials of the rows follow, and rise a little where reg has fallen.
+            follows = (reg_then - reg) * math.log(len(g))
+            if float(moved.max() - moved.min()) + follows > _LISTED * reg_then - _LOST * reg:
                 return False
         return True
 
@@ -93,7 +95,7 @@ class SemiDual:
         """Whether few entries matter, as far as some of the rows tell."""
         if self.listed or self.size < _LISTABLE:
             return False
-        return self.density(point, reg, -_LISTED) < _LISTED_SHARE
+        return self.foresee(point, reg, math.exp(-_LISTED)) < _LISTED_SHARE
 
     def foresee(self, point, reg, share):
         """Make room for the entries that a pass will keep; return what share of all they are."""
@@ -128,7 +130,7 @@ class SemiDual:
     def is_near(self, phi, reg):
         """Whether given potentials are good enough to start from at once."""
         self.trace.begin(reg)
-        return self.at(phi, reg).error < _NEAR
+        return self.at(phi - float(self.problem.b @ phi), reg).error < _NEAR
 
     def rises(self, point, trial, slope):
         """Whether the dual has risen enough, or, where it is flat, the error has fallen."""
@@ -150,7 +152,9 @@ class _Stage:
 
     def run(self, phi):
         """Return the point where the error is small enough, or the passes have run out."""
-        point, dual = self.dual.at(phi, self.reg), self.dual
+        dual = self.dual
+        # A constant in all potentials changes nothing, but would cost them digits.
+        point = dual.at(phi - float(dual.problem.b @ phi), self.reg)
         while point.error > self.tol and not (self.ended or self._stalls(point)):
             if self._scaling_pays(point):
                 point = self._scale(point)
@@ -216,14 +220,9 @@ class _Stage:
         return trial
 
 
-def entry_limit(problem):
-    """Entries of a plan that Newton's method may keep."""
-    return min(math.prod(problem.costs.shape), 1 << 27)
-
-
 def strengths(costs, reg):
     """Falling strengths of regularisation that end with reg."""
-    first = _FIRST_REG * costs.typical
+    first = _FIRST_REG * costs.spread[1]
     n = round(math.log(first / reg) / math.log(_FACTOR)) if first > reg else 0
     return [first * (reg / first) ** (i / n) for i in range(n)] + [reg]
 
@@ -245,14 +244,14 @@ def semidual(problem, reg, tol, trace, phi=None):
 
 def _follow(dual, phi, regs, stage_error, tol, max_passes):
     """Solve for one strength after the other, each from what was found before."""
-    found = []
+    found, dual.limit = [], max(_FEW, dual.size // 32)
     for reg in regs[:-1]:
         if dual.trace.ended:
             break
         phi = _extrapolated(found, phi, reg)
         phi = _Stage(dual, reg, stage_error, max_passes).run(phi).phi
         found = [*found[-1:], (reg, phi)]
-    phi = _extrapolated(found, phi, regs[-1])
+    phi, dual.limit = _extrapolated(found, phi, regs[-1]), dual.size
     while True:
         point = _Stage(dual, regs[-1], tol, max_passes).run(phi)
         if not dual.listed or point.error > tol:

@@ -54,7 +54,7 @@ def sns(problem, reg, tol, trace, phi=None, n_scaling=20, density=None, max_cg=1
 
 def _kept_from(xp, plan, density):
     """Return the least of the ceil(density n m) largest entries."""
-    n_dropped = max(0, plan.size - math.ceil(density * plan.size))
+    n_dropped = max(0, plan.size - math.ceil(min(density, 1) * plan.size))
     return float(xp.partition(plan.ravel(), n_dropped)[n_dropped])
 
 

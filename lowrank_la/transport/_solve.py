@@ -21,6 +21,7 @@ from ._trace import Trace
 
 SOLVERS = {"auto": semidual, "sinkhorn": sinkhorn, "sns": sns, "ssns": ssns}
 
+_EPS = float(np.finfo(np.float64).eps)
 _ROOM = 0.9  # of the tolerance: rounding adds to the error that a solver has seen
 
 
@@ -41,7 +42,8 @@ class TransportResult(Result):
     value : float
         What was minimised: <P, M> + reg KL(P | a b' / sum(a)), with KL(P | Q) = sum P log(P / Q).
     marginal_errors : tuple of float
-        L1 distance of the row sums of the plan from a, and of its column sums from b.
+        L1 distance of the row sums of the plan from a, and of its column sums from b, where b has
+        been scaled to the sum of a.
     reg : float
         Strength of the regularisation, in units of M.
     stages : tuple of Stage
@@ -64,6 +66,7 @@ class TransportResult(Result):
     _problem: Problem = field(repr=False)
     _h: Any = field(repr=False)
     _g: Any = field(repr=False)
+    _rows: Any = field(repr=False)
 
     @cached_property
     def plan(self):
@@ -82,14 +85,15 @@ class TransportResult(Result):
         -------
         plan : csr_array of float64
         """
-        share = check_positive("tol", tol) / max(self._problem.costs.shape)
-        return sparse_plan(self._problem, self._h, self._g, self.reg, share)
+        share = max(check_positive("tol", tol), _EPS) / max(self._problem.costs.shape)
+        return sparse_plan(self._problem, self._h, self._g, self.reg, share, self._rows)
 
     @cached_property
     def duality_gap(self):
         """How much the plan, once its masses have been rounded to a and b, is above the optimum.
 
         At most: the value of the rounded plan minus that of the dual, in units of M times mass.
+        Infinite if the rounding has to put mass on a forbidden arc.
         """
         where = self._problem, self._h, self._g, self.reg
         return self._problem.total * (feasible_value(*where) - dual_value(*where))
@@ -174,8 +178,10 @@ def solve(
     -----
     A pass costs O(n m) and computes one exponential per entry. At small `reg` the entries
     that matter are few and known after some passes; all later ones cost O(n + m), and one
-    over all entries verifies the result. Besides M, the memory is that of the entries that
-    matter, 12 bytes each. A float32 M gives a float32 plan; all sums are float64.
+    over all entries verifies the result. Besides M, and a copy of it where rows or columns
+    have no mass, there are fewer rows than columns, or a large number is in all costs, the
+    memory is that of the entries that matter, 24 bytes each. A float32 M gives a float32 plan;
+    all sums are float64.
 
     References
     ----------
@@ -296,14 +302,14 @@ def solve_costs(costs, given, a, b, *, reg, method="auto", tol=1e-8, max_iter=10
 
     `names` are what the user calls two of the arguments, and at `stacklevel` he is, to be warned.
     """
-    if method not in SOLVERS:
+    if not isinstance(method, str) or method not in SOLVERS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(SOLVERS)}")
     reg, tol = check_positive("reg", reg), check_positive(names[0], tol)
-    least = max(np.finfo(np.float64).eps * costs.typical, 1 / LARGEST)
+    least = max(_EPS * costs.spread[0], 1 / LARGEST)
     if not least <= reg <= LARGEST:
         raise ValueError(
-            f"reg={reg}: between {least:.1e} and {LARGEST:.0e} is needed; of less, float64 cannot "
-            "tell the effect on these costs"
+            f"reg={reg}: at least {least:.1e}, what float64 can tell of these costs, and at most "
+            f"{LARGEST:.0e} is needed"
         )
     check_integer(names[1], max_iter, 1)
     solver = _with_options(method, options)
@@ -333,8 +339,10 @@ def _warn_not_converged(result, method, tol, max_iter, names, stacklevel):
     advice = f"float64 cannot tell more at this reg; increase {tol_name} or reg"
     if result.n_iter >= max_iter:
         advice = f"increase {max_iter_name}, {tol_name} or reg"
+    elif method in ("sns", "ssns"):
+        advice = "it came to a stand; use method='auto', or other options"
     if result._problem.costs.forbids:
-        advice += "; or the forbidden arcs leave no plan"
+        advice = f"the forbidden arcs leave no plan, or {advice}"
     warn_convergence(
         f"method {method!r} ended after {result.n_iter} passes with marginal errors of "
         f"{sum(result.marginal_errors):.1e}, above {tol_name}={tol} times the mass: {advice}",
@@ -348,6 +356,7 @@ def conclude(problem, reg, tol, h, g, trace):
     errors = [float(abs(x - y).sum()) for x, y in ((rows, problem.a), (columns, problem.b))]
     phi = g - reg * problem.kernels.xp.log(problem.b)
     value = float(rows @ h + columns @ phi)
+    offset = problem.offset * float(rows.sum())
     if problem.transposed:
         errors = errors[::-1]
     return TransportResult(
@@ -355,12 +364,13 @@ def conclude(problem, reg, tol, h, g, trace):
         converged=sum(errors) <= tol,
         history=np.array(trace.history),
         potentials=all_potentials(problem, h, phi, reg),
-        value_linear=problem.total * (linear + problem.offset),
-        value=problem.total * (value + problem.offset),
+        value_linear=problem.total * (linear + offset),
+        value=problem.total * (value + offset),
         marginal_errors=tuple(problem.total * error for error in errors),
         reg=reg,
         stages=trace.stages,
         _problem=problem,
         _h=h,
         _g=g,
+        _rows=rows,
     )

@@ -31,6 +31,14 @@ DOMAIN = np.r_[np.ones(30), -np.ones(40)]
 NEW = RNG.normal(size=(15, 2))
 
 
+def centred_costs(origin, onto, metric, points=None):
+    """Costs from points of the first domain to the second."""
+    points = origin if points is None else points
+    if metric == "sqeuclidean":
+        points, onto = points - origin.mean(axis=0), onto - onto.mean(axis=0)
+    return cdist(points, onto, metric)
+
+
 @pytest.fixture
 def model():
     return SinkhornTransport()
@@ -55,7 +63,7 @@ def test_same_as_the_solver(metric, method):
     assert model.value_ == pytest.approx(result.value, rel=1e-9)
     np.testing.assert_allclose(model.coupling_.toarray(), result.plan, atol=1e-9)
     f, g = model.potentials_
-    plan = np.exp((f[:, None] + g - M) / model.reg_) / M.size
+    plan = np.exp((f[:, None] + g - centred_costs(SOURCE, TARGET, metric)) / model.reg_) / M.size
     np.testing.assert_allclose(plan, result.plan, atol=1e-9)
     assert len(model.history_) == model.n_iter_ >= 1
     np.testing.assert_array_equal(model.X_source_, SOURCE)
@@ -75,11 +83,12 @@ def test_images_are_barycentric_projections(metric):
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cityblock"])
 def test_new_samples_go_where_the_entropic_map_says(metric):
     model = SinkhornTransport(metric=metric).fit_domains(SOURCE, TARGET)
-    for onto, potential, move in (
-        (TARGET, model.potentials_[1], model.transform),
-        (SOURCE, model.potentials_[0], model.inverse_transform),
+    for origin, onto, potential, move in (
+        (SOURCE, TARGET, model.potentials_[1], model.transform),
+        (TARGET, SOURCE, model.potentials_[0], model.inverse_transform),
     ):
-        exponents = (potential - cdist(NEW, onto, metric)) / model.reg_
+        costs = centred_costs(origin, onto, metric, NEW)
+        exponents = (potential - costs) / model.reg_
         weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))
         expected = weights @ onto / weights.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(move(NEW), expected, rtol=1e-9, atol=1e-12)
@@ -441,3 +450,24 @@ def test_a_pipeline_where_metadata_are_not_routed(domains, classifier):
     expected = clone(classifier).fit(moved, y[domain > 0])
     target = model[0].transform(images[domain < 0])
     assert (model.predict(images[domain < 0]) == expected.predict(target)).mean() > 0.99
+
+
+def test_samples_in_the_place_of_labels_are_refused():
+    with pytest.raises(ValueError, match=r"y has shape .* fit_domains\(Xs, Xt\)"):
+        SinkhornTransport().fit(SOURCE, TARGET)
+
+
+def test_a_coupling_of_much_regularisation_is_whole():
+    model = SinkhornTransport(20.0).fit_domains(*np.random.default_rng(0).normal(size=(2, 300, 3)))
+    assert model.coupling_.nnz == 300 * 300
+    np.testing.assert_allclose(model.coupling_.sum(axis=0), 1 / 300, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0, 1e5, 1e8])
+def test_a_shift_between_the_domains_changes_nothing(shift):
+    model = SinkhornTransport().fit_domains(SOURCE, TARGET + shift)
+    still = SinkhornTransport().fit_domains(SOURCE, TARGET)
+    assert model.converged_
+    np.testing.assert_allclose(
+        model.transform(SOURCE) - shift, still.transform(SOURCE), atol=1e-6 + 1e-14 * shift
+    )

@@ -236,3 +236,10 @@ def test_arguments_are_not_modified():
     kept = [x.tobytes() for x in (a, b, M, *start)]
     sinkhorn(a, b, M, 0.01, warmstart=start)
     assert [x.tobytes() for x in (a, b, M, *start)] == kept
+
+
+def test_a_result_is_a_start():
+    M = np.random.default_rng(0).random((20, 30))
+    _, log = sinkhorn([], [], M, 0.01, log=True)
+    _, again = sinkhorn([], [], M, 0.01, log=True, warmstart=log["result"])
+    assert again["niter"] < log["niter"]

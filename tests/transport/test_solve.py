@@ -1,3 +1,5 @@
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -504,3 +506,70 @@ def test_methods_that_need_the_matrix_say_so():
     for method in ("sns", "ssns"):
         with pytest.raises(ValueError, match=method):
             solve_sample(X, X, reg=1.0, method=method)
+
+
+@pytest.mark.parametrize("reg", [0.05, 0.2, 1.0])
+def test_dense_plans_take_few_passes_and_have_all_their_entries(reg):
+    M = np.random.default_rng(0).random((300, 300))
+    result = solve(M, reg=reg)
+    assert result.converged and result.n_iter < 40
+    assert result.sparse_plan(1e-12).nnz == M.size
+    np.testing.assert_allclose(result.sparse_plan().toarray(), result.plan, atol=1e-12)
+
+
+def test_uneven_blocks_of_a_dense_plan_do_not_keep_newton_away():
+    x = np.linspace(0, 1, 300)
+    a, b = np.exp(-5 * x), np.exp(-((x - 0.6) ** 2) / 0.02)
+    result = solve((x[:, None] - x) ** 2, a / a.sum(), b / b.sum(), reg=0.02)
+    assert result.n_iter < 30
+    assert sum(stage.n_newton for stage in result.stages) > 0
+
+
+def some_costs(n, m):
+    return np.random.default_rng(0).random((n, m))
+
+
+@pytest.mark.parametrize("large", [1e4, 1e9, 1e14])
+def test_large_costs_in_the_place_of_forbidden_arcs(large):
+    M = some_costs(100, 120)
+    M[np.random.default_rng(1).random(M.shape) < 0.8] = large
+    result = solve(M, reg=1e-2)
+    assert result.converged and result.n_iter < 200
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e6, -1e9])
+def test_a_constant_in_potentials_costs_a_warm_start_nothing(constant):
+    M = some_costs(40, 30)
+    f, g = solve(M, reg=1e-2).potentials
+    again = solve(M, reg=1e-2, warmstart=(f - constant, g + constant))
+    assert again.converged and again.n_iter < 20
+    shifted = solve(M + abs(constant), reg=1e-2)
+    assert solve(M + abs(constant), reg=1e-2, warmstart=shifted).n_iter < 20
+
+
+def test_results_can_be_pickled():
+    result = solve(some_costs(8, 9), reg=0.1)
+    again = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(again.plan, result.plan)
+    assert copy.deepcopy(result).duality_gap == result.duality_gap
+
+
+def test_an_offset_with_large_outliers():
+    M = some_costs(100, 100) + 1e6
+    M[np.random.default_rng(1).random(M.shape) < 0.3] = 1e9
+    assert solve(M, reg=1e-3).converged
+
+
+def test_a_mass_that_vanishes_beside_the_others_is_none():
+    result = solve([[0, 1.0], [1, 0]], [2, 2], [4, 5e-324], reg=0.1)
+    assert np.isfinite(result.value) and np.isfinite(result.plan).all()
+
+
+@pytest.mark.parametrize("method", ["sns", "ssns"])
+def test_values_and_sparse_plans_are_those_of_the_plan(method):
+    M = some_costs(30, 20) + 1e6
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        result = solve(M, reg=1e-2, method=method, max_iter=25)
+    assert result.value_linear == pytest.approx((result.plan * M).sum(), rel=1e-12)
+    np.testing.assert_allclose(result.sparse_plan().toarray(), result.plan, atol=1e-8)
