@@ -60,7 +60,7 @@ def test_same_as_the_solver(metric, method):
     result = solve(M, reg=model.reg_, method=method)
     assert model.converged_
     assert model.cost_ == pytest.approx(result.value_linear, rel=1e-6)
-    assert model.value_ == pytest.approx(result.value, rel=1e-9)
+    assert model.value_ == pytest.approx(result.value, rel=1e-7)
     np.testing.assert_allclose(model.coupling_.toarray(), result.plan, atol=1e-9)
     f, g = model.potentials_
     plan = np.exp((f[:, None] + g - centred_costs(SOURCE, TARGET, metric)) / model.reg_) / M.size
@@ -197,7 +197,7 @@ def test_a_translation_is_recovered(data):
     target = (source + data.draw(integers(d, -50, 50)))[
         data.draw(st.permutations(range(len(source))))
     ]
-    model = SinkhornTransport(1e-3).fit_domains(source, target)
+    model = SinkhornTransport(1e-4).fit_domains(source, target)
     shift = target.mean(axis=0) - source.mean(axis=0)
     np.testing.assert_allclose(model.transform(source), source + shift, atol=1e-4)
     np.testing.assert_allclose(model.inverse_transform(target), target - shift, atol=1e-4)
