@@ -8,7 +8,7 @@ sinkhorn, sinkhorn2    the plan, or its cost, called as in POT
 sinkhorn_divergence    how different two clouds of points are
 round_plan             a plan that has given masses exactly, from one that nearly has
 SinkhornTransport      an estimator that moves samples of one domain onto another one
-TransportResult        what the first three functions return
+TransportResult        what solve and solve_sample return, and solve_path a list of
 =====================  =============================================================
 """
 
