@@ -258,19 +258,19 @@ def fresh(code, threads=1, cache=None):
 
 def fresh_peak(code):
     """Run code in a fresh interpreter; return its CPU seconds and the most MB that it held."""
-    report = "from benchmarks._harness import print_peak; print_peak()"
+    report = "import json; from benchmarks import _harness; print(json.dumps(_harness.peak_mb()))"
     return fresh(f"{code}\n{report}")
 
 
-def print_peak():
-    """Print the most memory that this process has held, in MB; null where Linux does not tell.
+def peak_mb():
+    """Return the most memory that this process has held, in MB; None where Linux does not tell.
 
     (What `resource.getrusage` says of a process counts in the one that started it.)
     """
     try:
-        print(_memory_mb("VmHWM"))
+        return _memory_mb("VmHWM")
     except OSError:
-        print("null")
+        return None
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 from lowrank_la.cluster import fasterpam, pairwise_distances
 
 from . import _kmedoids_large, _kmedoids_optima, _kmedoids_variants
+from ._first_use import first_use_rows
 from ._harness import Row, busy_cores, compare, fresh
 from ._kmedoids_problems import (
     blobs16,
@@ -218,44 +219,8 @@ def distance_rows(bench):
         )  # fmt: skip
 
 
-# --- first use
-
 BASE = "import numba, sklearn, numpy as np; X = np.random.default_rng(0).normal(size=(500, 16))"
-FIT = BASE + "; from lowrank_la.cluster import KMedoids; KMedoids(random_state=0).fit(X)"
-IMPORT = """
-import json, sys, time
-import numpy
-start = time.process_time()
-import lowrank_la
-seconds = time.process_time() - start
-print(json.dumps([seconds, [name for name in ("numba", "sklearn") if name in sys.modules]]))
-"""
-
-
-def first_use_rows(bench):
-    """Measure in fresh processes what the first call costs beyond the imports that it needs."""
-    rounds = 1 if bench.quick else 5
-    imports = [fresh(IMPORT)[1] for _ in range(rounds + 1)][1:]
-    loaded = imports[0][1]
-    yield Row.allowance(
-        "import lowrank_la", "import, beyond numpy", np.median([s for s, _ in imports]), 0.1,
-        valid=not loaded, note=f"loads {loaded or 'neither numba nor scikit-learn'}",
-    )  # fmt: skip
-    base, cold, warm = [], [], []
-    fresh(BASE)
-    for _ in range(rounds):
-        base.append(fresh(BASE)[0])
-        with tempfile.TemporaryDirectory() as cache:
-            cold.append(fresh(FIT, cache=cache)[0])
-            warm.append(fresh(FIT, cache=cache)[0])
-    base = np.median(base)
-    note = f"CPU of a fresh process, less {base:.2f} s for importing numba and scikit-learn"
-    for name, seconds, allowed in (("empty", cold, 4.0), ("warm", warm, 0.6)):
-        beyond = max(0.0, float(np.median(seconds) - base))
-        yield Row.allowance(
-            f"first fit, {name} cache", "KMedoids().fit", beyond, allowed, note=note
-        )
-
+FIRST = "from lowrank_la.cluster import KMedoids; KMedoids(random_state=0).fit(X)"
 
 SECTIONS = {
     "Precomputed matrix, one thread, same initial medoids: blobs16": blobs_rows,
@@ -267,7 +232,9 @@ SECTIONS = {
     "From vectors, Euclidean": functools.partial(vector_rows, metric="euclidean"),
     "From vectors, against a sampled method (its own random start)": onebatch_rows,
     "Distances alone": distance_rows,
-    "First use (CPU seconds, against what is allowed)": first_use_rows,
+    "First use (CPU seconds, against what is allowed)": functools.partial(
+        first_use_rows, base=BASE, call=FIRST, name="KMedoids().fit"
+    ),
     **_kmedoids_large.SECTIONS,
     **_kmedoids_variants.SECTIONS,
     **_kmedoids_optima.SECTIONS,

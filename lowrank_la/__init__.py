@@ -4,4 +4,6 @@ from ._support.lazy import attach
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = attach(__name__, {"cluster": "cluster", "embedding": "embedding"})
+__getattr__, __dir__, __all__ = attach(
+    __name__, {"cluster": "cluster", "embedding": "embedding", "transport": "transport"}
+)

@@ -4,6 +4,7 @@ import argparse
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +18,7 @@ from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
 from .embedding import FastRP
+from .transport import SinkhornTransport
 
 _TILE = 4  # pixels on a side
 
@@ -31,12 +33,30 @@ def _edit_distance(a, b):
     return row[-1]
 
 
-def _timed_fit(model, X, columns=None):
-    few = X[:200] if columns is None else X[:200, columns]
-    clone(model).fit(few)  # compiles what is not in the cache yet
+class Row(NamedTuple):
+    """What the table says of a stop: how much, how long, and what came out."""
+
+    what: str
+    objects: int
+    passes: int
+    seconds: float
+    outcome: str
+
+
+def _timed_fit(model, X, columns=None, **metadata):
+    few = {name: values[:200] for name, values in metadata.items()}
+    some = X[:200] if columns is None else X[:200, columns]
+    clone(model).fit(some, **few)  # compiles what is not in the cache yet
     start = time.perf_counter()
-    model.fit(X)
+    model.fit(X, **metadata)
     return time.perf_counter() - start
+
+
+def _row(what, model, seconds, quality):
+    """Row of a clustering."""
+    k = len(model.medoid_indices_)
+    outcome = f"{k} medoids, loss {model.inertia_:,.0f}, {quality}"
+    return Row(what, len(model.labels_), model.n_iter_, seconds, outcome)
 
 
 def kmedoids_digits(figure):
@@ -51,7 +71,7 @@ def kmedoids_digits(figure):
         axis.imshow(digits.images[i], cmap="gray_r")
         axis.set_axis_off()
     agreement = adjusted_rand_score(digits.target, model.labels_)
-    return "digits, city-block", model, seconds, f"adjusted Rand index {agreement:.2f}"
+    return _row("digits, city-block", model, seconds, f"adjusted Rand index {agreement:.2f}")
 
 
 def kmedoids_photo(figure):
@@ -68,7 +88,7 @@ def kmedoids_photo(figure):
         axis.set_title(title)
         axis.set_axis_off()
     error = np.sqrt(np.mean((painted - photo) ** 2))
-    return "pixels of a photo, no matrix", model, seconds, f"rms error {error:.3f} of 1"
+    return _row("pixels of a photo, no matrix", model, seconds, f"rms error {error:.3f} of 1")
 
 
 def kmedoids_tiles(figure):
@@ -88,7 +108,7 @@ def kmedoids_tiles(figure):
         axis.set_title(title)
         axis.set_axis_off()
     error = np.sqrt(np.mean((rebuilt - photo) ** 2))
-    return "tiles of a photo, one batch", model, seconds, f"rms error {error:.3f} of 1"
+    return _row("tiles of a photo, one batch", model, seconds, f"rms error {error:.3f} of 1")
 
 
 def kmedoids_number(figure):
@@ -111,7 +131,7 @@ def kmedoids_number(figure):
         axis.set_axis_off()
     for axis, i in zip(axes.flat, model.medoid_indices_[order], strict=False):
         axis.imshow(digits.images[i], cmap="gray_r")
-    return "digits, how many clusters?", model, seconds, f"silhouette {best:.2f}"
+    return _row("digits, how many clusters?", model, seconds, f"silhouette {best:.2f}")
 
 
 def kmedoids_strings(figure):
@@ -128,7 +148,7 @@ def kmedoids_strings(figure):
     axis.set(xlim=(0, 2.2 * sizes.max()), xlabel="names in the cluster")
     axis.set_title("scikit-learn's estimators around 12 of them, by edit distance")
     axis.spines[["top", "right"]].set_visible(False)
-    return "names, edit distance", model, seconds, f"largest cluster {sizes.max()}"
+    return _row("names, edit distance", model, seconds, f"largest cluster {sizes.max()}")
 
 
 def fastrp_digits(figure):
@@ -147,22 +167,42 @@ def fastrp_digits(figure):
             axis.set_axis_off()
     figure.suptitle("in red, a node; beside it, the nodes whose embeddings are the nearest")
     told = cross_val_score(LogisticRegression(C=100, max_iter=2000), E, digits.target, cv=5)
-    return "FastRP of a graph of digits", model, seconds, f"labels told {told.mean():.1%}"
+    outcome = f"labels told {told.mean():.1%}"
+    return Row("FastRP of a graph of digits", len(E), model.refine, seconds, outcome)
+
+
+def transport_colours(figure):
+    """Let two photos exchange their colours: what moves a thousand pixels of each moves all."""
+    photos = [photo[::2, ::2] / 255 for photo in load_sample_images().images]
+    rng = np.random.default_rng(0)
+    pixels = [rng.permutation(photo.reshape(-1, 3))[:1000] for photo in photos]
+    model = SinkhornTransport(reg=0.1)
+    mixed = np.stack(pixels, axis=1).reshape(-1, 3)  # so that both are among the first
+    seconds = _timed_fit(model, mixed, sample_domain=np.tile([1, -1], 1000))
+    height = len(photos[0])
+    there = model.transform(photos[0].reshape(-1, 3), sample_domain=np.ones(photos[0].size // 3))
+    back = model.inverse_transform(photos[1].reshape(-1, 3))
+    figure.set_size_inches(10, 6.9)
+    for row, photo, moved in zip(figure.subplots(2, 2), photos, (there, back), strict=True):
+        row[0].imshow(photo)
+        row[1].imshow(moved.reshape(height, -1, 3).clip(0, 1))
+        for axis in row:
+            axis.set_axis_off()
+    figure.axes[0].set_title("two photos")
+    figure.axes[1].set_title("in each other's colours")
+    outcome = f"cost {model.cost_:.3f}, marginal error {model.history_[-1]:.0e}"
+    return Row("colours of two photos", len(mixed), model.n_iter_, seconds, outcome)
 
 
 TOUR = [
-    kmedoids_digits, kmedoids_number, kmedoids_photo, kmedoids_tiles, kmedoids_strings,
+    kmedoids_digits,
+    kmedoids_number,
+    kmedoids_photo,
+    kmedoids_tiles,
+    kmedoids_strings,
+    transport_colours,
     fastrp_digits,
-]  # fmt: skip
-
-
-def _figures(model):
-    """Cells of the table: objects, medoids or components, loss, passes."""
-    if hasattr(model, "embedding_"):
-        n, d = model.embedding_.shape
-        return f"{n:>8,}{d:>4}{'':>12}{'':>8}"
-    cells = f"{len(model.labels_):>8,}{len(model.medoid_indices_):>4}"
-    return f"{cells}{model.inertia_:>12,.1f}{model.n_iter_:>8}"
+]
 
 
 def main(arguments=None):
@@ -177,14 +217,11 @@ def main(arguments=None):
     from matplotlib.figure import Figure
 
     out.mkdir(parents=True, exist_ok=True)
-    print(
-        f"{'k-medoids of':<30}{'objects':>8}{'k':>4}{'loss':>12}"
-        f"{'passes':>8}{'seconds':>9}  quality"
-    )
+    print(f"{'':<29}{'objects':>8}{'passes':>8}{'seconds':>9}  outcome")
     for stop in TOUR:
         figure = Figure(figsize=(10, 5), layout="constrained", dpi=120)
-        what, model, seconds, quality = stop(figure)
-        print(f"{what:<30}{_figures(model)}{seconds:>9.2f}  {quality}")
+        row = stop(figure)
+        print(f"{row.what:<29}{row.objects:>8,}{row.passes:>8}{row.seconds:>9.2f}  {row.outcome}")
         figure.savefig(out / f"{stop.__name__}.png")
     print(f"pictures: {out.resolve()}")
 

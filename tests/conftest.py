@@ -1,10 +1,12 @@
 """What every test may use: profiles, seeds, data, and the CUDA simulator."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -73,3 +75,54 @@ def run_python(tmp_path):
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Names of the CUDA kernels launched; each must be given what its signature says."""
+    from lowrank_la._support.cuda import Kernel
+
+    names, launch = set(), Kernel.__call__
+    scalars = {"int64": int | np.integer, "float64": float}
+
+    def checked(self, n_blocks, *args):
+        names.add(self.__name__)
+        declared = re.findall(r"(\w+)(?:\[([^\]]*)\])?", self.signature)
+        pairs = list(zip(declared, args, strict=True))
+        assert len({array.dtype for (kind, _), array in pairs if kind == "T"}) <= 1, "T is one type"
+        for (kind, axes), value in pairs:
+            if not axes:
+                assert isinstance(value, scalars[kind])
+                continue
+            assert value.ndim == axes.count(":") - axes.count("::1") and axes.endswith("::1")
+            assert value.flags.c_contiguous
+            assert kind == "T" or value.dtype == kind
+        launch(self, n_blocks, *args)
+
+    monkeypatch.setattr(Kernel, "__call__", checked)
+    return names
+
+
+@pytest.fixture
+def Recorder():
+    """A callback of scikit-learn's that notes its calls."""
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has no callbacks before 1.9")
+
+    class Recorder:
+        def __init__(self, stop=False):
+            self.stop, self.calls = stop, []
+
+        def setup(self, estimator, context):
+            self.calls.append("setup")
+
+        def on_fit_task_begin(self, estimator, context, **kwargs):
+            self.calls.append("begin")
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            self.calls.append("end")
+            return self.stop
+
+        def teardown(self, estimator, context):
+            self.calls.append("teardown")
+
+    return Recorder

@@ -57,3 +57,13 @@ def graphs(draw, max_n=12):
     A = A * draw(integers((n, n), 0, 1))
     A[draw(st.integers(0, n - 1)), draw(st.integers(0, n - 1))] = 1
     return (A + A.T if draw(st.booleans()) else A).astype(np.float64)
+
+
+@st.composite
+def transports(draw, max_n=8, least_mass=0):
+    """Costs, masses of rows and of columns with the sum 1, and a strength of regularisation."""
+    n, m = draw(st.integers(1, max_n)), draw(st.integers(1, max_n))
+    costs = draw(integers((n, m), -3, draw(st.sampled_from([3, 1000])))).astype(float)
+    masses = [draw(integers(size, least_mass, 5)).astype(float) for size in (n, m)]
+    a, b = (x / x.sum() if x.any() else np.full(len(x), 1 / len(x)) for x in masses)
+    return costs, a, b, draw(st.sampled_from([1.0, 0.1, 0.01])) * max(1.0, np.ptp(costs))

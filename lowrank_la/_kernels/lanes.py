@@ -71,6 +71,18 @@ def _equal_64(typing_context, values, value, start):
 
 
 @intrinsic
+def _above_64(typing_context, values, bound, start):
+    signature = types.uint64(values, values.dtype, types.uint64)
+
+    def generate(context, builder, signature, args):
+        lanes = _load(context, builder, signature.args[0], args[0], args[2])
+        more = builder.fcmp_ordered(">", lanes, _splat(builder, lanes.type, args[1]))
+        return builder.bitcast(more, ir.IntType(64))
+
+    return signature, generate
+
+
+@intrinsic
 def _trailing_zeros(typing_context, mask):
     signature = types.uint64(types.uint64)
 
@@ -95,6 +107,15 @@ def _equal_scalar(values, value, start, stop):
     mask = np.uint64(0)
     for lane in range(stop - start):
         if values[start + np.uint64(lane)] == value:
+            mask |= _ONE << np.uint64(lane)
+    return mask
+
+
+@kernel(strict=True)
+def _above_scalar(values, bound, start, stop):
+    mask = np.uint64(0)
+    for lane in range(stop - start):
+        if values[start + np.uint64(lane)] > bound:
             mask |= _ONE << np.uint64(lane)
     return mask
 
@@ -124,6 +145,15 @@ def _equal(values, value, start, n):
     return _equal_64(values, value, begin) >> (start - begin)
 
 
+@kernel(forceinline=True)
+def _above(values, bound, start, n):
+    if n < _WIDTH:
+        return _above_scalar(values, bound, start, n)
+    last = n - _WIDTH
+    begin = start if start < last else last
+    return _above_64(values, bound, begin) >> (start - begin)
+
+
 def _interpreted(scalar):
     """Let the definition stand in for the vector code where nothing is compiled."""
 
@@ -137,8 +167,10 @@ def _interpreted(scalar):
 #   as n) that are less than their bound, or NaN, or infinite: what is no number
 #   must reach the caller's sums, where it shows.
 # equal(values, value, start, n): the lanes that equal the value.
+# above(values, bound, start, n): the lanes of more than the bound.
 # lowest(mask): position of the lowest set bit of a mask that is not zero.
 if numba.config.DISABLE_JIT:
-    below, equal, lowest = _interpreted(_below_scalar), _interpreted(_equal_scalar), _lowest_scalar
+    below, equal, above = map(_interpreted, (_below_scalar, _equal_scalar, _above_scalar))
+    lowest = _lowest_scalar
 else:
-    below, equal, lowest = _below, _equal, _trailing_zeros
+    below, equal, above, lowest = _below, _equal, _above, _trailing_zeros

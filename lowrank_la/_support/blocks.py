@@ -15,6 +15,8 @@ import joblib
 import numba
 import numpy as np
 
+from .cuda import to_host
+
 _CACHE_LINE = 64  # bytes
 _pools = {}
 
@@ -30,12 +32,12 @@ def thread_count(requested=None):
 
 
 def frozen(array):
-    """Read-only, C-contiguous view (a copy only where the layout demands one).
+    """Read-only, C-contiguous view (a copy only where the layout, or a GPU, demands one).
 
     One compiled version then serves writable, read-only and memory-mapped
     input, and a kernel that writes to its input does not compile.
     """
-    view = np.ascontiguousarray(array).view(np.ndarray)
+    view = np.ascontiguousarray(to_host(array)).view(np.ndarray)
     view.flags.writeable = False
     return view
 
@@ -44,7 +46,7 @@ def aligned(shape, dtype):
     """Return memory that begins with a cache line: vectors across two take twice as long."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + _CACHE_LINE, np.uint8)
-    skipped = -memory.ctypes.data % _CACHE_LINE
+    skipped = -memory.__array_interface__["data"][0] % _CACHE_LINE
     return memory[skipped : skipped + n_bytes].view(dtype).reshape(shape)
 
 
@@ -79,6 +81,9 @@ def run_blocks(kernel, n, block, args, n_threads=None):
 
     """
     n_blocks = -(-n // block)
+    if n_blocks == 1:
+        kernel(0, n, 0, *args)
+        return
     pending = iter(range(n_blocks))
     stop = []
 

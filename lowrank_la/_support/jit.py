@@ -81,13 +81,13 @@ def specialise(template, name, **names):
         Tells the specialisations of a template apart, in the cache too: a
         closure could not be cached.
     **names
-        Plain functions; they are compiled into the kernel.
+        Plain functions, or compiled ones; they become part of the kernel.
 
     Returns
     -------
     dispatcher : callable
     """
-    bound = {key: kernel(value) for key, value in names.items()}
+    bound = {k: kernel(f) if isinstance(f, types.FunctionType) else f for k, f in names.items()}
     function = types.FunctionType(template.__code__, {**template.__globals__, **bound}, name)
     function.__qualname__ = f"{template.__qualname__}.{name}"
     return kernel(function)

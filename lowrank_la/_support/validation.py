@@ -84,17 +84,21 @@ def check_positive(name, value):
 
 def warn_not_converged(solver, max_iter, max_time=None, stacklevel=3):
     """Tell that the iterations, or the time, ran out."""
-    from sklearn.exceptions import ConvergenceWarning
-
     within = f"max_iter={max_iter} iterations"
     if max_time is not None:
         within += f" and max_time={max_time} s"
-    warnings.warn(
+    warn_convergence(
         f"{solver} did not converge in {within}: the result can still be improved; "
         f"increase {'max_iter' if max_time is None else 'max_iter or max_time'}",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
+        stacklevel + 1,
     )
+
+
+def warn_convergence(message, stacklevel):
+    """Give scikit-learn's ConvergenceWarning."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
 
 
 def all_or_nothing(fit):

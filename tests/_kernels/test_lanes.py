@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lowrank_la._kernels.lanes import WIDTH, below, equal, lowest
+from lowrank_la._kernels.lanes import WIDTH, above, below, equal, lowest
 from lowrank_la._support.jit import kernel
 from tests.strategies import dtypes
 
@@ -20,6 +20,11 @@ def mask_below(values, bounds, start):
 @kernel
 def mask_equal(values, value, start):
     return equal(values, value, np.uint64(start), np.uint64(len(values)))
+
+
+@kernel
+def mask_above(values, bound, start):
+    return above(values, bound, np.uint64(start), np.uint64(len(values)))
 
 
 @kernel
@@ -56,6 +61,17 @@ def test_equal(data, n, dtype):
             assert mask_equal(values, dtype(value), start) == expected
 
 
+@given(st.data(), st.integers(1, 200), dtypes)
+def test_above(data, n, dtype):
+    numbers = st.sampled_from(SPECIAL).map(dtype)
+    values = data.draw(arrays(dtype, n, elements=numbers, fill=st.nothing()))
+    bound = data.draw(numbers)
+    with np.errstate(invalid="ignore"):
+        expected = values > bound
+    for start in lane_starts(n):
+        assert mask_above(values, bound, start) == bits(expected[start:])
+
+
 @given(st.integers(1, 2**64 - 1))
 def test_lowest(mask):
     assert lowest_bit(np.uint64(mask)) == (mask & -mask).bit_length() - 1
@@ -70,6 +86,9 @@ def test_nothing_is_read_beyond_the_end(n, dtype):
     bounds = np.zeros_like(values)
     for start in lane_starts(n):
         assert mask_below(values[:n], bounds[:n], start) == 0
+    values[n:] = 3
+    for start in lane_starts(n):
+        assert mask_above(values[:n], dtype(2), start) == 0
 
 
 @pytest.mark.parametrize("offset", [1, 3, 7])
@@ -82,4 +101,4 @@ def test_rows_need_no_alignment(offset):
 
 @pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="only without the JIT")
 def test_the_definition_stands_in_where_nothing_is_compiled():
-    assert below.__name__ == "lanes"
+    assert below.__name__ == above.__name__ == "lanes"

@@ -379,31 +379,6 @@ def test_verbose_shows_progress(model, capsys):
     assert shown.out == ""
 
 
-@pytest.fixture
-def Recorder():
-    """A callback of scikit-learn's that notes its calls."""
-    pytest.importorskip("sklearn.callback", reason="scikit-learn has no callbacks before 1.9")
-
-    class Recorder:
-        def __init__(self, stop=False):
-            self.stop, self.calls = stop, []
-
-        def setup(self, estimator, context):
-            self.calls.append("setup")
-
-        def on_fit_task_begin(self, estimator, context, **kwargs):
-            self.calls.append("begin")
-
-        def on_fit_task_end(self, estimator, context, **kwargs):
-            self.calls.append("end")
-            return self.stop
-
-        def teardown(self, estimator, context):
-            self.calls.append("teardown")
-
-    return Recorder
-
-
 def test_callbacks_of_scikit_learn(Recorder):
     recorder = Recorder()
     model = KMedoids(10, init="first").set_callbacks(recorder).fit(DIGITS[:300])

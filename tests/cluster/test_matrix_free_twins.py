@@ -1,40 +1,13 @@
 """The CUDA twins of the matrix-free search do what the CPU's kernels do."""
 
-import re
-
 import numpy as np
 import pytest
 
-from lowrank_la._support.cuda import Kernel
 from lowrank_la.cluster import _matrix_free_cpu, _matrix_free_cuda
 from lowrank_la.cluster._matrix_free import METRICS, _Search, matrix_free
 from lowrank_la.cluster._search import Run
 
-
-@pytest.fixture(autouse=True)
-def launches(monkeypatch):
-    """Names of the kernels launched; each with what its signature says."""
-    names, launch = set(), Kernel.__call__
-
-    def checked(self, n_blocks, *args):
-        names.add(self.__name__)
-        declared = re.findall(r"(\w+)(?:\[([^\]]*)\])?", self.signature)
-        assert len(declared) == len(args)
-        floats = {
-            array.dtype for (kind, _), array in zip(declared, args, strict=True) if kind == "T"
-        }
-        assert len(floats) <= 1, "T is one type"
-        for (kind, axes), value in zip(declared, args, strict=True):
-            if not axes:
-                assert isinstance(value, int | np.integer)
-                continue
-            assert value.ndim == axes.count(":") - axes.count("::1") and axes.endswith("::1")
-            assert value.flags.c_contiguous
-            assert kind == "T" or value.dtype == kind
-        launch(self, n_blocks, *args)
-
-    monkeypatch.setattr(Kernel, "__call__", checked)
-    return names
+pytestmark = pytest.mark.usefixtures("launches")
 
 
 def problem(n, d, k, dtype, seed=0):

@@ -17,7 +17,8 @@ from lowrank_la.cluster import (
     pamsil,
     silhouette,
 )
-from tests.cluster.test_cuda_twins import launches  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("launches")
 
 TWINS = [(_cpu, _msc_cpu, _silhouette_cpu), (_cuda, _msc_cuda, _silhouette_cuda)]
 close = np.testing.assert_allclose

@@ -48,6 +48,15 @@ def functions_of(first_argument):
     ]
 
 
+def functions_of_masses():
+    """Public functions of two vectors of masses, a and b."""
+    return [
+        function
+        for function in public_functions()
+        if {"a", "b"} <= set(inspect.signature(function).parameters)
+    ]
+
+
 def instance(cls):
     """An instance that depends on no random start where it can do without, and takes any matrix."""
     deterministic = {"init": "build", "random_state": 0}

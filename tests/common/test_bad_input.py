@@ -12,7 +12,14 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from tests.common.api import functions_of, instance, modules, public_estimators, public_functions
+from tests.common.api import (
+    functions_of,
+    functions_of_masses,
+    instance,
+    modules,
+    public_estimators,
+    public_functions,
+)
 from tests.layouts import dense_forms, sparse_forms
 
 RNG = np.random.default_rng(0)
@@ -43,12 +50,13 @@ SOLVERS = [  # (diss, medoids or how many, ...)
     at_its_number(function) for function in functions_of("diss") if names(function)[1] not in SCORES
 ]
 SCORERS = [function for function in functions_of("diss") if names(function)[1] in SCORES]
-DISTANCES = functions_of("X")  # (X, Y=None, ...)
+MASSES = functions_of_masses()  # have a file of their own: test_bad_masses
+DISTANCES = [function for function in functions_of("X") if function not in MASSES]  # (X, Y=None)
 GRAPHS = functions_of("A")  # (A, n_components, ...): see embedding/test_bad_input
 
 
 def test_every_function_belongs_to_a_family_below():
-    assert {*functions_of("diss"), *DISTANCES, *GRAPHS} == set(public_functions())
+    assert {*functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS} == set(public_functions())
 
 
 def name_of(value):

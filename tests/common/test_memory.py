@@ -49,12 +49,12 @@ def bits(fitted):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_estimators(estimator, dtype, dirty):
-    weighted = has_fit_parameter(estimator, "sample_weight")
-    options = {"sample_weight": RNG.integers(0, 3, len(X))} if weighted else {}
-    expected = bits(clone(estimator).fit(X.astype(dtype), **options))
+    weights = {"sample_weight": RNG.integers(0, 3, len(X))}
+    weights = weights if has_fit_parameter(estimator, "sample_weight") else {}
+    expected = bits(clone(estimator).fit(X.astype(dtype), **weights))
     for floats, integers in [(np.nan, 1), (-np.inf, 0), (1e30, 2), (0.0, 100)]:
         dirty(floats, integers)
-        fitted = clone(estimator).fit(X.astype(dtype), **options)
+        fitted = clone(estimator).fit(X.astype(dtype), **weights)
         assert bits(fitted) == expected
 
 

@@ -1,6 +1,7 @@
 """The same bits on any number of threads, from any number of them, and no trace left."""
 
 import os
+import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,7 +38,7 @@ def fingerprint(estimator, X=SMALL):
     """The bits of all that a fit has found."""
     fitted = clone(estimator).fit(X)
     return {
-        name: value.tobytes() if isinstance(value, np.ndarray) else value
+        name: pickle.dumps(value)
         for name, value in vars(fitted).items()
         if name.endswith("_") and not name.startswith("_")
     }
