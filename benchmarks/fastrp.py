@@ -136,7 +136,7 @@ def peer_quality_rows(bench):
 
 
 def block_rows(bench):
-    """Planted communities: the more whitened steps, the better."""
+    """Planted communities, by none, two and eight whitened steps."""
     n, m = (5000, 50_000) if bench.quick else (100_000, 1_000_000)
     A, blocks = planted_blocks(n, m)
     degrees = np.diff(A.indptr)

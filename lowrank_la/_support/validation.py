@@ -90,7 +90,7 @@ def warn_not_converged(solver, max_iter, max_time=None, stacklevel=3):
     warn_convergence(
         f"{solver} did not converge in {within}: the result can still be improved; "
         f"increase {'max_iter' if max_time is None else 'max_iter or max_time'}",
-        stacklevel + 1,
+        stacklevel,
     )
 
 

@@ -50,7 +50,8 @@ class Mapped(NamedTuple):
             root = root.base
         while isinstance(root, np.memmap) and isinstance(root.base, np.memmap):
             root = root.base
-        if root is not None and root.filename and array.flags.c_contiguous:
+        on_disk = isinstance(root, np.memmap) and root.filename and root.mode != "c"
+        if on_disk and array.flags.c_contiguous:
             offset = root.offset + array.ctypes.data - root.ctypes.data
             return cls(os.fspath(root.filename), array.dtype.str, array.shape, offset)
         stored = cls.new(path, array.dtype, array.shape)
@@ -120,6 +121,7 @@ def sum_of_powers_in_files(operator, start, weights, n_columns, storage, folder,
         Mapped.of(array, folder / f"start.{name}")
         for name, array in zip(Rows._fields, start, strict=True)
     ))  # fmt: skip
+    used = operator.scale
     for k in range(1, q + 1):
         target = _new_rows(folder, f"power{k % 2}", n if k < q else 0, n_columns, storage)
         target = target._replace(norms=Mapped.new(folder / f"norms{k % 2}", np.float64, (n,)))
@@ -127,11 +129,10 @@ def sum_of_powers_in_files(operator, start, weights, n_columns, storage, folder,
             _work, operator=stored, source=source, target=target, out=out,
             weights=(weights[k - 1], weights[k] if k == q else 0.0), fresh=False,
         )  # fmt: skip
-        done = map_merge(executor, work, _blocks(n, len(operator.indices)), int.__add__)
-        assert done == n
+        map_merge(executor, work, _blocks(n, len(operator.indices)), int.__add__)
         scale = rescaled(operator, target.norms.open()).scale
-        if scale is not operator.scale:
-            operator = operator._replace(scale=scale)
+        if scale is not used:
+            used = scale
             stored = stored._replace(scale=Mapped.of(scale, folder / f"scale{k}"))
         source = target
     return out.open("r+")

@@ -14,6 +14,7 @@ from .._support.jit import kernel, specialise
 
 _BLOCK = 1024  # rows
 LARGEST = 127  # of int8
+_VANISHED = 1e-36  # lengths of rows whose inverse float32 may not hold: they count as zero
 _TO_UNIT = 2.0**-32
 HASHED, SPARSE, GAUSSIAN = range(3)  # laws of the random entries
 
@@ -155,9 +156,9 @@ def _propagate(
         if fresh:
             for c in range(np.uint64(len(sums))):
                 sums[c] = 0
-        if source_weight != 0 and norms[i] > 0:
+        if source_weight != 0 and norms[i] > _VANISHED:
             add_direction(values, units, i, sums.dtype.type(source_weight / norms[i]), sums)
-        if target_weight != 0 and norm > 0:
+        if target_weight != 0 and norm > _VANISHED:
             share = sums.dtype.type(target_weight / norm)
             for c in range(np.uint64(len(sums))):
                 sums[c] += share * row[c]
@@ -207,7 +208,7 @@ def _mix(lo, hi, b, values, units, norms, weight, fresh, out):
         if fresh:
             for c in range(np.uint64(len(sums))):
                 sums[c] = 0
-        if norms[i] > 0:
+        if norms[i] > _VANISHED:
             add_direction(values, units, i, sums.dtype.type(weight / norms[i]), sums)
 
 

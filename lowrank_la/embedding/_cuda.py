@@ -9,6 +9,7 @@ import numpy as np
 from .._kernels.rng import _MASK, _SHIFT, philox
 from .._support.cuda import THREADS, cuda, cuda_kernel, device_function, to_device, to_host, xp
 from ._cpu import (
+    _VANISHED,
     HASHED,
     LARGEST,
     SPARSE,
@@ -106,7 +107,7 @@ GATHER = {
 def _directions(rows, part, n_columns):
     """Rows of unit length, and zeros for those that are zero."""
     norms = rows.norms[part]
-    inverse = xp.where(norms > 0, 1 / xp.where(norms > 0, norms, 1.0), 0.0)
+    inverse = xp.where(norms > _VANISHED, 1 / xp.where(norms > _VANISHED, norms, 1.0), 0.0)
     if rows.kind == "hashed":
         out = xp.zeros((len(norms), n_columns))
         out[xp.arange(len(norms)), rows.values[part]] = rows.units[part]

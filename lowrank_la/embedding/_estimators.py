@@ -124,7 +124,7 @@ class FastRP(
         "orientation": [StrOptions(set(ORIENTATIONS))],
         "bipartite": ["boolean"],
         "feature_ratio": [Interval(Real, 0, 1, closed="both")],
-        "refine": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "refine": ["boolean", Interval(Integral, 0, None, closed="left")],
         "storage": [StrOptions(set(STORAGES))],
         "keep_powers": ["boolean"],
         "random_state": ["random_state", np.random.Generator],

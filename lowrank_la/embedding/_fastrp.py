@@ -52,7 +52,7 @@ def check_steps(refine):
     """Return the number of whitened steps; none for the plain mode."""
     if isinstance(refine, bool | np.bool):
         return STEPS if refine else 0
-    if not isinstance(refine, numbers.Integral) or refine < 1:
+    if not isinstance(refine, numbers.Integral) or refine < 0:
         raise ValueError(f"refine={refine!r}: True, False, or a number of steps is needed")
     return int(refine)
 
@@ -291,7 +291,7 @@ def fastrp(
         Replace the random rows, before the `weights` are applied, by rows that span
         nearly the leading eigenvectors, and return the principal components of the
         sum: the quality of factorisations in linear time. A number is one of whitened
-        steps; True takes two, communities of large graphs want six or more.
+        steps, 0 for none; True takes two.
     storage : {"float32", "float64", "int8"}, default="float32"
         How the powers are stored. The result is float64 for "float64", else float32;
         "int8" takes a quarter of the memory, its error is about one percent.

@@ -75,7 +75,10 @@ def oriented(A, orientation, bipartite, name="A"):
     check_square(A, name)
     if orientation == "reverse":
         return A.T.tocsr()
-    return (A + A.T).tocsr() if orientation == "undirected" else A
+    if orientation == "undirected":
+        A = A if A.dtype.kind == "f" else A.astype(np.float64)  # True + True would be True
+        return (A + A.T).tocsr()
+    return A
 
 
 def entry_weights(A, dtype, name, empty=False):

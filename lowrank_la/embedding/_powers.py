@@ -39,7 +39,7 @@ def sum_of_powers(
     """
     n, q = len(operator.scale), len(weights) - 1
     precision = np.float64 if storage == np.float64 else np.float32
-    source, spare, out, powers = start, None, None, [start]
+    source, spare, out, powers, base = start, None, None, [start], operator
     for k in range(1, q + 1):
         last = k == q
         if spare is None or last:
@@ -62,7 +62,7 @@ def sum_of_powers(
             spare = source if source.kind == target.kind else None
         if callback:
             callback({"power": k})
-        source, operator = target, rescaled(operator, target.norms)
+        source, operator = target, rescaled(base, target.norms)
     return out, powers if keep else []
 
 

@@ -12,6 +12,7 @@ from scipy import linalg
 from ._powers import sum_of_powers
 
 _JITTER = 1e-6  # of the mean variance, so that no direction is divided by zero
+_NOISE = 4 * float(np.finfo(np.float32).eps)  # of the whole variance: what rows in float32 leave
 _START = (0.0, 1.0, 1.0)  # weights of the powers of random rows, those of the plain mode
 _STEP = (0.0, 1.0)
 
@@ -57,7 +58,7 @@ def whitened_rows(
 def _whitening(gram):
     """Return W with WᵀGW = I, for a Gram matrix G that may be singular."""
     d = len(gram)
-    jitter = _JITTER * np.trace(gram) / d or 1.0
+    jitter = max(_JITTER / d, _NOISE) * np.trace(gram) or 1.0
     lower = linalg.cholesky(gram + jitter * np.eye(d), lower=True)
     return linalg.solve_triangular(lower, np.eye(d), lower=True).T
 

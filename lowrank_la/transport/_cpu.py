@@ -4,6 +4,9 @@ A plan is ``P[i, j] = a[i] * 2**((g[j] + h[i] - cost[i, j]) * scale)`` with scal
 masses of rows times powers. Costs come by rows: of an array, of distances between two clouds of
 points that are made when they are needed, or of those entries of either that matter. Columns are
 read as unsigned numbers: a test for a negative index would keep loops from vector instructions.
+What kernels call is inlined by force: of a function that is called, the linker may take one copy
+where the kernel has just been compiled and another where it comes from the cache, and these may
+round differently.
 """
 
 import math
@@ -101,7 +104,7 @@ METRICS = tuple(_ROWS)[1:]
 row_costs = None  # bound where a template is specialised
 
 
-@kernel(strict=True)
+@kernel(strict=True, forceinline=True)
 def _least(row, g):
     least = np.inf
     for j in range(len(g)):
@@ -111,7 +114,7 @@ def _least(row, g):
     return least
 
 
-@kernel
+@kernel(forceinline=True)
 def _powers(row, g, h, scale, powers):
     """Powers of the exponents of a row, and their sum."""
     total = 0.0
@@ -122,7 +125,7 @@ def _powers(row, g, h, scale, powers):
     return total
 
 
-@kernel
+@kernel(forceinline=True)
 def _cost_of(row, powers):
     total = 0.0
     for j in range(len(powers)):
@@ -131,7 +134,7 @@ def _cost_of(row, powers):
     return total
 
 
-@kernel
+@kernel(forceinline=True)
 def _normalised(row, g, i, h, scale, powers):
     """Set h[i] to what makes the powers of the row add up to 1; return what they add up to."""
     total = _powers(row, g, h[i], scale, powers)
@@ -142,7 +145,7 @@ def _normalised(row, g, i, h, scale, powers):
     return total
 
 
-@kernel
+@kernel(forceinline=True)
 def _keep(powers, weight, limits, low, last, end, columns, values):
     """Append those of weight * powers that are above the limits, as far as there is room."""
     share, floor, floors = limits
@@ -294,7 +297,7 @@ def evaluate(costs, kind, a, g, reg, h, n_threads, plan=_NO_PLAN):
     return rows, sums[:, :m].sum(axis=0), float(linear.sum())
 
 
-@kernel
+@kernel(forceinline=True)
 def _schur_product(plan, a, v, out):
     """Subtract plan' diag(1 / a) plan v."""
     for i in range(len(a)):
@@ -307,7 +310,7 @@ def _schur_product(plan, a, v, out):
             out[np.uint32(columns[k])] -= total * values[k]
 
 
-@kernel
+@kernel(forceinline=True)
 def _schur_diagonal(plan, a, diagonal, out):
     """Diagonal of diag(diagonal) - plan' diag(1 / a) plan, kept away from zero."""
     for j in range(len(out)):

@@ -388,7 +388,7 @@ class SinkhornTransport(
 
 def _refuse_samples(y, X):
     """Refuse a target domain in the place of labels, where a user of POT may put it."""
-    shape = np.shape(y)
+    shape = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] == X.shape[1] > 1:
         raise ValueError(
             f"y has shape {shape}, as samples of a target domain have: for two domains call "

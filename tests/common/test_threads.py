@@ -1,7 +1,6 @@
 """The same bits on any number of threads, from any number of them, and no trace left."""
 
 import os
-import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +37,7 @@ def fingerprint(estimator, X=SMALL):
     """The bits of all that a fit has found."""
     fitted = clone(estimator).fit(X)
     return {
-        name: pickle.dumps(value)
+        name: joblib.hash(value)
         for name, value in vars(fitted).items()
         if name.endswith("_") and not name.startswith("_")
     }
@@ -114,6 +113,13 @@ def test_four_large_fits_at_once():
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(fit, range(8)))) == 1
+
+
+def test_fits_do_not_depend_on_what_was_compiled_before(run_python, tmp_path):
+    compiled, loaded = (
+        run_python("-c", FINGERPRINT, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)
+    )
+    assert compiled == loaded
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

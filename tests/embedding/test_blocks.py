@@ -65,3 +65,12 @@ def test_bad_input(graph, tmp_path):
         fastrp(graph, 8, executor=executor)
     with pytest.raises(ValueError, match="folder"):
         fastrp(graph, 8, folder=tmp_path, refine=True)
+
+
+def test_arrays_over_other_memory_are_no_files(tmp_path):
+    A = sparse.random_array((50, 50), density=0.2, rng=0, format="csr")
+    borrowed = sparse.csr_array(
+        (A.data, np.frombuffer(A.indices.tobytes(), A.indices.dtype), A.indptr), shape=A.shape
+    )
+    found = fastrp(borrowed, 8, random_state=0, folder=tmp_path)
+    np.testing.assert_array_equal(found, fastrp(A, 8, random_state=0))

@@ -267,3 +267,37 @@ def test_many_powers_neither_overflow_nor_vanish(similarity):
     lengths = np.linalg.norm(found, axis=1)
     assert lengths == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("similarity", ["walk", "adjacency", "symmetric"])
+@pytest.mark.parametrize(
+    "blocks", [[10] * 4, [3] * 60, [1, 40, 2]], ids=["cliques", "triangles", "uneven"]
+)
+def test_refined_graphs_of_low_rank(blocks, similarity):
+    A = sparse.block_diag([np.ones((size, size)) for size in blocks], format="csr")
+    E = fastrp(A, 4, similarity=similarity, refine=True, random_state=0)
+    assert np.isfinite(E).all()
+    start = 0
+    for size in blocks:  # the nodes of a clique are alike
+        np.testing.assert_allclose(E[start : start + size], E[[start] * size], atol=0.01)
+        start += size
+
+
+@pytest.mark.parametrize("storage", ["float32", "float64", "int8"])
+def test_components_of_other_weights_keep_their_rows(storage):
+    rng = np.random.default_rng(0)
+    light = rng.random((10, 10))
+    A = sparse.block_diag([1e4 * rng.random((10, 10)), light], format="csr")
+    E = fastrp(
+        A, 8, similarity="adjacency", weights=(0,) * 8 + (1,), storage=storage, random_state=0
+    )
+    np.testing.assert_allclose(np.linalg.norm(E, axis=1), 1, atol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float64])
+def test_undirected_does_not_depend_on_the_type_of_weights(dtype):
+    A = sparse.random_array((30, 30), density=0.3, rng=0, format="csr")
+    A.data[:] = 1 if dtype is bool else np.random.default_rng(0).integers(1, 100, A.nnz)
+    expected = fastrp(A, 8, orientation="undirected", random_state=0)
+    found = fastrp(A.astype(dtype), 8, orientation="undirected", random_state=0)
+    np.testing.assert_array_equal(found, expected)
