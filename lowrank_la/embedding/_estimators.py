@@ -70,9 +70,9 @@ class FastRP(
 
     Attributes
     ----------
-    embedding_ : ndarray of shape (n_nodes, n_components_)
+    embedding_ : ndarray of shape (n_nodes, d), with d = `n_components_`
         Embeddings of the nodes; of a bipartite graph, of those in the rows.
-    column_embedding_ : ndarray of shape (n_columns, n_components_) or None
+    column_embedding_ : ndarray of shape (n_columns, d), or None
         Embeddings of the nodes in the columns of a bipartite graph.
     weights_ : ndarray of shape (n_powers + 1,)
         Weights in use: of the power 0, and of the others.
@@ -229,7 +229,7 @@ class FastRP(
 
         Returns
         -------
-        embedding : ndarray of shape (n_nodes, n_components_)
+        embedding : ndarray of shape (n_nodes, d), with d = `n_components_`
         """
         return self.fit(X, features=features, node_ids=node_ids).embedding_
 
@@ -244,7 +244,7 @@ class FastRP(
 
         Returns
         -------
-        embedding : ndarray of shape (n_new, n_components_)
+        embedding : ndarray of shape (n_new, d), with d = `n_components_`
             That of a node of fit, if its row is given.
 
         Raises
