@@ -7,8 +7,8 @@ from scipy.spatial.distance import cdist
 
 from .._support.cuda import is_device_array, to_host
 from .._support.validation import as_floats
+from ._cpu import METRICS
 
-METRICS = ("sqeuclidean", "euclidean", "cityblock")
 LARGEST = 1e150  # cost, and strength of regularisation; the inverse is the smallest strength
 _SAMPLED = 32  # rows, to learn the scale of the costs from
 _LEAST_SPREAD = 1e-74  # of coordinates: squares of less, or of more than its inverse, are lost

@@ -50,7 +50,7 @@ class SemiDual:
         xp = self.kernels.xp
         self.log_b = xp.log(problem.b)
         self.h = xp.zeros(len(problem.a))
-        self.size, self.room, self.limit, self.spare = problem.size, 0, problem.size, None
+        self.room, self.limit, self.spare = 0, problem.size, None
         self.sample = problem.costs.some_rows()
         self.listed, self.references = None, []
 
@@ -60,7 +60,7 @@ class SemiDual:
         if self.listed and not self._list_holds(g, reg):
             self.listed, self.references = None, []
         costs = (self.listed, "listed") if self.listed else (problem.arrays, problem.kind)
-        limit = min(_MOST, int(_LISTED_SHARE * self.size) if listing else self.limit)
+        limit = min(_MOST, int(_LISTED_SHARE * problem.size) if listing else self.limit)
         columns, kept = self.kernels.scaling_pass(
             *costs, problem.a, g, reg, h, problem.n_threads,
             math.exp(-_LISTED) if listing else share, problem.b,
@@ -93,15 +93,16 @@ class SemiDual:
 
     def is_listable(self, point, reg):
         """Whether few entries matter, as far as some of the rows tell."""
-        if self.listed or self.size < _LISTABLE:
+        if self.listed or self.problem.size < _LISTABLE:
             return False
-        return self.foresee(point, reg, math.exp(-_LISTED)) < _LISTED_SHARE
+        density = self.density(point, reg, -_LISTED)
+        if density < _LISTED_SHARE:
+            self.make_room(density)
+        return density < _LISTED_SHARE
 
-    def foresee(self, point, reg, share):
-        """Make room for the entries that a pass will keep; return what share of all they are."""
-        density = self.density(point, reg, math.log(share))
-        self.room = max(self.room, int(1.5 * density * self.size))
-        return density
+    def make_room(self, density):
+        """Expect this share of all entries to be kept."""
+        self.room = max(self.room, int(1.5 * density * self.problem.size))
 
     def density(self, point, reg, log_share):
         """Share of the entries of the plan that are above a share of both masses, in some rows."""
@@ -197,7 +198,8 @@ class _Stage:
         share, listing = 0.0, False
         if self.n_scaled == _CHEAP_STEPS:  # Newton's may follow
             share, listing = self._share(point.error), self.dual.is_listable(point, self.reg)
-            self.density = self.dual.foresee(point, self.reg, share)
+            self.density = self.dual.density(point, self.reg, math.log(share))
+            self.dual.make_room(self.density)
         self.dual.release(point)
         after = self.dual.at(phi, self.reg, share, listing)
         self.rate = after.error / point.error
@@ -205,7 +207,7 @@ class _Stage:
 
     def _newton(self, point):
         dual = self.dual
-        self.density = point.kept.size / dual.size
+        self.density = point.kept.size / dual.problem.size
         step, slope = dual.newton_step(point, self.reg, self.radius, self.tol)
         trial = dual.at(point.phi + step, self.reg, self._share(point.error))
         if not dual.rises(point, trial, slope):
@@ -244,14 +246,14 @@ def semidual(problem, reg, tol, trace, phi=None):
 
 def _follow(dual, phi, regs, stage_error, tol, max_passes):
     """Solve for one strength after the other, each from what was found before."""
-    found, dual.limit = [], max(_FEW, dual.size // 32)
+    found, dual.limit = [], max(_FEW, dual.problem.size // 32)
     for reg in regs[:-1]:
         if dual.trace.ended:
             break
         phi = _extrapolated(found, phi, reg)
         phi = _Stage(dual, reg, stage_error, max_passes).run(phi).phi
         found = [*found[-1:], (reg, phi)]
-    phi, dual.limit = _extrapolated(found, phi, regs[-1]), dual.size
+    phi, dual.limit = _extrapolated(found, phi, regs[-1]), dual.problem.size
     while True:
         point = _Stage(dual, regs[-1], tol, max_passes).run(phi)
         if not dual.listed or point.error > tol:
