@@ -17,7 +17,7 @@ from .._support.cuda import is_device_array, resolve_device, to_host
 from .._support.progress import CallbackSupportMixin, Progress, with_callbacks
 from .._support.validation import all_or_nothing
 from ._fastrp import STORAGES, Model, check_weights, clip_components
-from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, check_square, entry_weights, is_networkx
+from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, entry_weights, is_networkx
 from ._projection import PROJECTIONS
 
 _ANY = Interval(Real, None, None, closed="neither")
@@ -245,7 +245,8 @@ class FastRP(
         Returns
         -------
         embedding : ndarray of shape (n_new, d), with d = `n_components_`
-            That of a node of fit, if its row is given.
+            That of a node of fit, if its row is given and neither `self_influence` nor an
+            orientation other than "natural" was.
 
         Raises
         ------
@@ -302,16 +303,12 @@ class FastRP(
             raise ValueError(f"{method} needs the powers: fit with keep_powers=True")
 
     def _check_adjacency(self, X, *, reset):
-        if is_networkx(X):
+        if is_networkx(X) or is_device_array(getattr(X, "indptr", None)):
             X = as_csr(X)
-        if hasattr(X, "indptr") and is_device_array(X.indptr):
-            X = X.get()
         X = validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype="numeric",
             ensure_min_samples=2 if reset else 1,
         )  # fmt: skip
-        if reset and not self.bipartite:
-            check_square(X, "X")
         return as_csr(X, "X")
 
     @property

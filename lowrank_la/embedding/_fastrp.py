@@ -294,7 +294,7 @@ def fastrp(
         steps, 0 for none; True takes two.
     storage : {"float32", "float64", "int8"}, default="float32"
         How the powers are stored. The result is float64 for "float64", else float32;
-        "int8" takes a quarter of the memory, its error is about one percent.
+        "int8" takes a quarter of the memory, for a small error.
     random_state : None, int, Generator or RandomState, default=None
         Seeds the random rows.
     n_jobs : int, default=None
