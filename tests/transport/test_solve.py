@@ -573,3 +573,10 @@ def test_values_and_sparse_plans_are_those_of_the_plan(method):
         result = solve(M, reg=1e-2, method=method, max_iter=25)
     assert result.value_linear == pytest.approx((result.plan * M).sum(), rel=1e-12)
     np.testing.assert_allclose(result.sparse_plan().toarray(), result.plan, atol=1e-8)
+
+
+def test_the_last_newton_steps_converge_quadratically():
+    result = solve(some_costs(80, 70), reg=1e-2, tol=1e-12)
+    assert result.stages[-1].n_newton >= 3
+    falls = result.history[1:] / result.history[:-1]
+    assert falls[-2:].min() < 1e-3
