@@ -576,7 +576,6 @@ def test_values_and_sparse_plans_are_those_of_the_plan(method):
 
 
 def test_the_last_newton_steps_converge_quadratically():
-    result = solve(some_costs(80, 70), reg=1e-2, tol=1e-12)
-    assert result.stages[-1].n_newton >= 3
-    falls = result.history[1:] / result.history[:-1]
-    assert falls[-2:].min() < 1e-3
+    result = solve(some_costs(80, 70), reg=1e-2, tol=1e-11)
+    assert result.converged and result.stages[-1].n_newton >= 3
+    assert (result.history[1:] / result.history[:-1]).min() < 1e-4
