@@ -284,7 +284,7 @@ def on_both(solver, *arrays, tol=1e-8, **options):
     ("n", "m", "dtype", "method", "options"),
     [
         (5, 4, np.float64, "auto", {"reg": 0.2}),
-        (3, 5, np.float32, "auto", {"reg": 0.2}),
+        (3, 5, np.float32, "auto", {"reg": 0.01}),
         (5, 4, np.float64, "sinkhorn", {"reg": 0.5}),
         (4, 4, np.float32, "sns", {"reg": 0.2, "options": {"n_scaling": 2}}),
         (4, 4, np.float64, "ssns", {"reg": 0.2}),
