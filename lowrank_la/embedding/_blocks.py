@@ -21,6 +21,33 @@ _ENTRIES = 1 << 24  # of the graph, to a block, about
 _ROWS = 1024  # at least
 
 
+def check_folder(folder, executor):
+    """Return the path of a new or empty folder, or None for none.
+
+    Raises
+    ------
+    ValueError
+        If there is something in the folder, which might be a former result that is still
+        mapped into memory, or if an executor has no folder, or is none.
+    """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor={executor!r} is not one of concurrent.futures")
+    if folder is None:
+        if executor is not None:
+            raise ValueError("executor: its workers need a folder for what they share")
+        return None
+    try:
+        path = Path(folder)
+    except TypeError as error:
+        raise ValueError(f"folder={folder!r}: a path is needed") from error
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(
+            f"folder={os.fspath(path)!r} is not empty: a new folder, or an empty one, is needed, "
+            "so that no other result is overwritten"
+        )
+    return path
+
+
 class Mapped(NamedTuple):
     """Where the bytes of an array lie."""
 
@@ -59,10 +86,10 @@ class Mapped(NamedTuple):
         return stored
 
 
-def _work(lo_hi, operator, source, target, out, weights, fresh):
+def _work(lo_hi, operator, source, target, out, weights, fresh, n_jobs):
     """Make a block of rows of a product, and add directions to the result."""
     rows, (source_weight, target_weight) = slice(*lo_hi), weights
-    kernels, n_threads = twin(__package__, "cpu"), thread_count()
+    kernels, n_threads = twin(__package__, "cpu"), thread_count(n_jobs)
     indptr, indices, entries, scale = (array.open() for array in operator)
     part = Operator(indptr[rows.start : rows.stop + 1], indices, entries, scale[rows])
     source, sums = Rows(*(array.open() for array in source)), out.open("r+")[rows]
@@ -90,7 +117,9 @@ def _new_rows(folder, name, n, n_columns, storage):
     )
 
 
-def sum_of_powers_in_files(operator, start, weights, n_columns, storage, folder, executor):
+def sum_of_powers_in_files(
+    operator, start, weights, n_columns, storage, folder, executor, n_jobs
+):  # fmt: skip
     """Do what `sum_of_powers` does, with powers and result in files of a folder.
 
     Parameters
@@ -100,16 +129,18 @@ def sum_of_powers_in_files(operator, start, weights, n_columns, storage, folder,
     weights : ndarray of shape (q + 1,)
     n_columns : int
     storage : dtype
-    folder : path
+    folder : Path
         Reached under this name by all workers; takes three arrays of n rows, and the
         graph if it is not memory-mapped already.
     executor : concurrent.futures.Executor or None
+    n_jobs : int or None
+        Threads of each worker; None for those that it may take.
 
     Returns
     -------
     out : memmap of shape (n, n_columns)
     """
-    folder, n, q = Path(folder), len(operator.scale), len(weights) - 1
+    n, q = len(operator.scale), len(weights) - 1
     folder.mkdir(parents=True, exist_ok=True)
     precision = np.float64 if storage == np.float64 else np.float32
     out = Mapped.new(folder / "embedding", precision, (n, n_columns))
@@ -128,6 +159,7 @@ def sum_of_powers_in_files(operator, start, weights, n_columns, storage, folder,
         work = partial(
             _work, operator=stored, source=source, target=target, out=out,
             weights=(weights[k - 1], weights[k] if k == q else 0.0), fresh=False,
+            n_jobs=n_jobs,
         )  # fmt: skip
         map_merge(executor, work, _blocks(n, len(operator.indices)), int.__add__)
         scale = rescaled(operator, target.norms.open()).scale

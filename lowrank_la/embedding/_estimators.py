@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -13,11 +14,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._support.blocks import thread_count
-from .._support.cuda import is_device_array, resolve_device, to_host
+from .._support.cuda import resolve_device, to_host
 from .._support.progress import CallbackSupportMixin, Progress, with_callbacks
 from .._support.validation import all_or_nothing
 from ._fastrp import STORAGES, Model, check_weights, clip_components
-from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, entry_weights, is_networkx
+from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, is_networkx, is_symmetric, new_rows
 from ._projection import PROJECTIONS
 
 _ANY = Interval(Real, None, None, closed="neither")
@@ -211,6 +212,9 @@ class FastRP(
                 device, graph, projection, n_components, self.keep_powers, n_threads, progress
             )
         self._n_rows, self.n_components_ = graph.n_rows, n_components
+        self._divisors = graph.divisors
+        directed = self.keep_powers and self.orientation != "natural" and not is_symmetric(X)
+        self._transforms = not directed
         return self._set_embedding(model.weights, embedding)
 
     def fit_transform(self, X, y=None, *, features=None, node_ids=None):
@@ -255,11 +259,18 @@ class FastRP(
         """
         check_is_fitted(self)
         self._require_powers("transform")
+        if not self._transforms:
+            raise ValueError(
+                f"transform needs orientation='natural', since X is directed and its rows do not "
+                f"tell all that orientation={self.orientation!r} averages: pass "
+                f"{'X.T' if self.orientation == 'reverse' else 'X + X.T'} to fit, and rows of that "
+                "to transform"
+            )
         X = self._check_adjacency(X, reset=False)
-        weights = entry_weights(X, self.embedding_.dtype, "X", empty=True)[0]
-        first = self._n_rows if self.bipartite else 0
-        rows = X.indptr, X.indices, weights
-        return to_host(self._embedding.of_new(rows, self.weights_, first, thread_count()))
+        n_threads, first = thread_count(), self._n_rows if self.bipartite else 0
+        divisors = None if self._divisors is None else self._divisors[first:]
+        rows = new_rows(X, divisors, self.embedding_.dtype, n_threads, "X")
+        return to_host(self._embedding.of_new(rows, self.weights_, first, n_threads))
 
     def reweight(self, weights, self_influence=0.0):
         """Give the powers other weights, which takes a small part of a fit's time.
@@ -283,7 +294,7 @@ class FastRP(
         """
         check_is_fitted(self)
         self._require_powers("reweight")
-        weights = check_weights(weights, self_influence)
+        weights = check_weights(weights, self_influence, self.embedding_.dtype)
         most = len(self._embedding.powers) - 1
         if len(weights) - 1 > most:
             raise ValueError(
@@ -303,13 +314,13 @@ class FastRP(
             raise ValueError(f"{method} needs the powers: fit with keep_powers=True")
 
     def _check_adjacency(self, X, *, reset):
-        if is_networkx(X) or is_device_array(getattr(X, "indptr", None)):
-            X = as_csr(X)
+        dense = not (sparse.issparse(X) or is_networkx(X) or hasattr(X, "indptr"))
+        X = X if dense else as_csr(X, "X")
         X = validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype="numeric",
-            ensure_min_samples=2 if reset else 1,
+            ensure_min_samples=2 if reset and not self.bipartite else 1,
         )  # fmt: skip
-        return as_csr(X, "X")
+        return as_csr(X, "X") if dense else X
 
     @property
     def _n_features_out(self):

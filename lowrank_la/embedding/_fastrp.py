@@ -14,7 +14,7 @@ from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_host, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_threads
-from ._blocks import sum_of_powers_in_files
+from ._blocks import check_folder, sum_of_powers_in_files
 from ._cpu import Operator, padded
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, as_graph, oriented
 from ._powers import reweighted, sum_of_new, sum_of_powers
@@ -24,16 +24,23 @@ from ._refine import principal_components, whitened_rows
 STORAGES = {"float32": np.float32, "float64": np.float64, "int8": np.int8}
 OVERSAMPLING = 4  # columns of the refined mode to one of its result
 STEPS = 2  # of the refined mode
+_SHARE = 1e-32  # of the largest number, to a weight: it is divided by lengths of rows
 
 
-def check_weights(weights, self_influence):
-    """Weights of the powers 0, 1, ..., q as floats; the last is not zero."""
+def check_weights(weights, self_influence, dtype):
+    """Weights of the powers 0, 1, ..., q as floats; the last is not zero in the results' dtype."""
     try:
         weights = np.array([self_influence, *weights], dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"weights={weights!r}: a sequence of numbers is needed") from error
-    if weights.ndim != 1 or not np.isfinite(weights).all():
-        raise ValueError(f"weights={weights[1:]!r}, self_influence={weights[0]!r}: finite numbers")
+    limits = np.finfo(dtype)
+    most = float(limits.max) * _SHARE
+    if weights.ndim != 1 or not (abs(weights) <= most).all():
+        raise ValueError(
+            f"weights={weights[1:].tolist()}, self_influence={weights[0]}: finite numbers are "
+            f"needed, of sizes up to {most:.0e} for results in {limits.dtype}"
+        )
+    weights[abs(weights) < limits.tiny] = 0
     if not weights[1:].any():
         raise ValueError("weights: at least one power must have a weight that is not zero")
     return weights[: np.flatnonzero(weights)[-1] + 1]
@@ -73,6 +80,11 @@ def clip_components(n_components, n_nodes, stacklevel=3):
     return min(n_components, n_nodes)
 
 
+def precision(storage):
+    """Type of sums and results, where the powers are stored in another."""
+    return np.float64 if storage == np.float64 else np.float32
+
+
 @dataclass(frozen=True)
 class Model:
     """Checked options of an embedding, and the random numbers that it takes."""
@@ -100,7 +112,10 @@ class Model:
         if not isinstance(bipartite, bool | np.bool):
             raise ValueError(f"bipartite={bipartite!r}: True or False is needed")
         return cls(
-            check_weights(weights, check_number("self_influence", self_influence)),
+            check_weights(
+                weights, check_number("self_influence", self_influence),
+                precision(STORAGES[storage]),
+            ),
             check_number("normalization_strength", normalization_strength),
             similarity, orientation, bool(bipartite), projection,
             check_number("feature_ratio", feature_ratio, 0.0, 1.0), STORAGES[storage],
@@ -110,7 +125,7 @@ class Model:
     @property
     def precision(self):
         """Type of sums and results."""
-        return np.float64 if self.storage == np.float64 else np.float32
+        return precision(self.storage)
 
     def graph(self, A, n_threads, name="A"):
         """Return the graph of an adjacency matrix in CSR form."""
@@ -125,14 +140,15 @@ class Model:
         n_features = round(self.feature_ratio * n_columns)
         if (features is None) != (n_features == 0):
             raise ValueError(
-                f"feature_ratio={self.feature_ratio:g} with n_components={n_columns} makes "
-                f"{n_features} components of features, but features are "
+                f"feature_ratio={self.feature_ratio:g} makes {'some' if n_features else 'none'} of "
+                f"n_components={n_components} of features, but features are "
                 f"{'not given' if features is None else 'given'}"
             )
+        if features is not None:
+            features = as_features(features, n, self.precision)
         return Projection(
-            as_projection(self.projection, n, n_columns - n_features), n_columns, self.key,
-            as_identities(node_ids, n), None if features is None else as_features(features, n),
-            n_features,
+            as_projection(self.projection, n, n_columns - n_features, self.precision), n_columns,
+            self.key, as_identities(node_ids, n), features, n_features,
         )  # fmt: skip
 
     def width(self, n_components, n_nodes):
@@ -159,15 +175,13 @@ class Model:
         fitted = Embedding(device, None, powers, n_columns, n_components, self.n_steps > 0, None)
         return fitted.of_sums(sums, n_threads)
 
-    def embed_in_files(self, device, graph, projection, folder, executor, n_threads):
+    def embed_in_files(self, graph, projection, folder, executor, n_jobs):
         """Return the embedding of a graph as a file of a folder, mapped into memory."""
-        if self.n_steps or device != "cpu":
-            raise ValueError("folder: files are for device='cpu' and refine=False only")
-        kernels = twin(__package__, device)
-        start = projection.rows(kernels, graph.start, self.precision, n_threads)
+        kernels = twin(__package__, "cpu")
+        start = projection.rows(kernels, graph.start, self.precision, thread_count(n_jobs))
         return sum_of_powers_in_files(
             graph.operator, start, self.weights, projection.n_columns, self.storage, folder,
-            executor,
+            executor, n_jobs,
         )  # fmt: skip
 
 
@@ -354,8 +368,6 @@ def fastrp(
     ((8, 8), True, False)
     """
     n_components = check_integer("n_components", n_components, 1)
-    if folder is None and executor is not None:
-        raise ValueError("executor: its workers need a folder for what they share")
     model = Model.check(
         weights, self_influence, normalization_strength, similarity, orientation, bipartite,
         projection, feature_ratio, refine, storage, random_state,
@@ -364,11 +376,14 @@ def fastrp(
         check_threads("n_jobs", n_jobs)
     given = getattr(A, "indptr", A)
     device, n_threads = resolve_device(device, given), thread_count(n_jobs)
+    folder = check_folder(folder, executor)
+    if folder is not None and (model.n_steps or device != "cpu"):
+        raise ValueError("folder: files are for device='cpu' and refine=False only")
     graph = model.graph(as_csr(A), n_threads)
     n_nodes = len(graph.start)
     n_components = clip_components(n_components, n_nodes)
     projection = model.start(n_nodes, n_components, features, node_ids)
     if folder is not None:
-        return model.embed_in_files(device, graph, projection, folder, executor, n_threads)
+        return model.embed_in_files(graph, projection, folder, executor, n_jobs)
     found = model.embed(device, graph, projection, n_components, False, n_threads).values
     return found if is_device_array(given) else to_host(found)

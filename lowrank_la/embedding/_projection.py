@@ -23,41 +23,51 @@ def as_identities(node_ids, n):
     """
     if node_ids is None:
         return np.arange(n, dtype=np.uint64)
-    ids = list(node_ids)
-    if len(ids) != n:
-        raise ValueError(f"node_ids has {len(ids)} entries, but the graph has {n} nodes")
+    try:
+        ids = list(node_ids)
+        values = np.asarray(ids)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"node_ids: a sequence of integers or strings is needed: {error}"
+        ) from error
+    if values.shape != (n,):
+        raise ValueError(f"node_ids has shape {values.shape}, but the graph has {n} nodes")
     if all(isinstance(value, str) for value in ids):
         numbers = np.array([_digest(value) for value in ids], dtype=np.uint64)
-    elif np.asarray(ids).dtype.kind in "iu":
-        numbers = np.asarray(ids).astype(np.int64).view(np.uint64)
+    elif values.dtype.kind in "iu":
+        numbers = values.astype(np.int64).view(np.uint64)
     else:
-        raise ValueError("node_ids: integers, or strings, are needed")
+        raise ValueError("node_ids: integers of 64 bits, or strings, are needed")
     if len(np.unique(numbers)) < n:
         raise ValueError("node_ids are not distinct")
     return numbers
 
 
 def _digest(text):
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    """Hash of a string, and of what is no valid Unicode too."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
 
 
-def as_features(features, n):
-    """Node features as a matrix of finite floats, sparse or dense."""
-    if not sparse.issparse(features):
-        features = np.asarray(features)
-    if features.ndim != 2 or features.shape[0] != n or features.dtype.kind not in "fiub":
+def as_features(features, n, dtype):
+    """Node features as a matrix, sparse or dense, of numbers that a dtype can take."""
+    try:
+        array = features if sparse.issparse(features) else np.asarray(features)
+    except ValueError as error:  # rows of unequal lengths
+        raise ValueError(f"features is not an array: {error}") from error
+    wrong = array.ndim != 2 or array.shape[0] != n or not array.shape[-1]
+    if wrong or array.dtype.kind not in "fiub":
         raise ValueError(
-            f"features has shape {features.shape} and dtype {features.dtype}: real numbers of "
+            f"features has shape {array.shape} and dtype {array.dtype}: real numbers of "
             f"shape ({n}, n_features) are needed"
         )
-    values = features.data if sparse.issparse(features) else features
-    if not np.isfinite(np.sum(values, dtype=np.float64)):
-        raise ValueError("features contains NaN or inf")
-    return features.tocsr() if sparse.issparse(features) else features
+    array = array.tocsr() if sparse.issparse(array) else array
+    _check_sizes("features", array.data if sparse.issparse(array) else array, dtype)
+    return array
 
 
-def as_projection(projection, n, n_columns):
-    """Return a name of a law, or a given matrix of floats."""
+def as_projection(projection, n, n_columns, dtype):
+    """Return a name of a law, or a given matrix of numbers that a dtype can take."""
     if isinstance(projection, str):
         if projection not in LAWS:
             raise ValueError(
@@ -72,9 +82,22 @@ def as_projection(projection, n, n_columns):
         wrong = True
     if wrong:
         raise ValueError(f"projection: a name, or an array of shape ({n}, {n_columns}), is needed")
-    if not np.isfinite(array).all():
-        raise ValueError("projection contains NaN or inf")
+    _check_sizes("projection", array, dtype)
     return array
+
+
+def _check_sizes(name, values, dtype):
+    """Refuse what is not finite, and rows whose squared lengths a dtype cannot hold."""
+    sizes = [abs(float(bound(initial=0))) for bound in (values.min, values.max)]
+    if not np.isfinite(sum(sizes)):
+        raise ValueError(f"{name} contains NaN or inf")
+    most = np.sqrt(float(np.finfo(dtype).max))
+    largest = max(sizes)
+    if largest and not 1 / most < largest < most:
+        raise ValueError(
+            f"{name} has numbers of size {largest:g}, and results in {np.dtype(dtype).name} need "
+            f"sizes of {1 / most:.0e} to {most:.0e}: divide all by a common factor"
+        )
 
 
 @dataclass(frozen=True)

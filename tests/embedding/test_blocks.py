@@ -7,7 +7,8 @@ import pytest
 from joblib.externals.loky import ProcessPoolExecutor
 from scipy import sparse
 
-from lowrank_la.embedding import _blocks, fastrp
+from lowrank_la._support.blocks import thread_count
+from lowrank_la.embedding import _blocks, _cpu, fastrp
 
 
 @pytest.fixture
@@ -65,6 +66,12 @@ def test_bad_input(graph, tmp_path):
         fastrp(graph, 8, executor=executor)
     with pytest.raises(ValueError, match="folder"):
         fastrp(graph, 8, folder=tmp_path, refine=True)
+    (tmp_path / "file").touch()
+    for folder in (3, tmp_path / "file", tmp_path):
+        with pytest.raises(ValueError, match="folder"):
+            fastrp(graph, 8, folder=folder)
+    with pytest.raises(ValueError, match="executor"):
+        fastrp(graph, 8, folder=tmp_path / "new", executor=3)
 
 
 def test_arrays_over_other_memory_are_no_files(tmp_path):
@@ -74,3 +81,24 @@ def test_arrays_over_other_memory_are_no_files(tmp_path):
     )
     found = fastrp(borrowed, 8, random_state=0, folder=tmp_path)
     np.testing.assert_array_equal(found, fastrp(A, 8, random_state=0))
+
+
+def test_a_former_result_is_not_overwritten(graph, tmp_path):
+    first = fastrp(graph, 8, folder=tmp_path / "new", random_state=0)
+    kept = np.array(first)
+    with pytest.raises(ValueError, match="folder=.*not empty"):
+        fastrp(graph, 8, folder=tmp_path / "new", random_state=1)
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3, None])
+def test_the_number_of_threads_is_kept_to(graph, n_jobs, tmp_path, monkeypatch):
+    used, propagate = set(), _cpu.propagate
+
+    def spy(*args):
+        used.add(args[-1])
+        propagate(*args)
+
+    monkeypatch.setattr(_cpu, "propagate", spy)
+    fastrp(graph, 8, folder=tmp_path, n_jobs=n_jobs, random_state=0)
+    assert used == {thread_count(n_jobs)}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lowrank_la.embedding import _cpu, fastrp
+from lowrank_la.embedding import FastRP, _cpu, fastrp
 from lowrank_la.embedding._projection import Projection
 from tests.layouts import sparse_forms
 from tests.reference import fastrp as reference
@@ -217,6 +217,43 @@ def test_the_degrees_of_weights_of_any_size(unit):
     A, R = random_graph() * unit, projection(80, 16)
     expected = reference.fastrp(A, R, (1, 1), strength=-0.5)
     found = fastrp(A, 16, weights=(1, 1), projection=R, normalization_strength=-0.5)
+    assert relative_error(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float32, 2.0**-120), (np.float64, 2.0**-900)])
+@pytest.mark.parametrize("storage", TOLERANCE)
+def test_units_of_rows_do_not_matter_to_walks(dtype, least, storage):
+    """Even if float32 does not hold their ratio."""
+    A = random_graph().astype(dtype)
+    units = np.where(np.arange(80) % 3, 2.0**60, least)[:, None].astype(dtype)
+    options = {"storage": storage, "random_state": 0, "weights": (1, 1, 1)}
+    tolerance = 0.05 if storage == "int8" else 1e-5
+    model = FastRP(16, **options).fit(A)
+    np.testing.assert_allclose(fastrp(units * A, 16, **options), model.embedding_, atol=tolerance)
+    np.testing.assert_allclose(model.transform(units * A), model.transform(A), atol=tolerance)
+
+
+@pytest.mark.parametrize("storage", ["float32", "float64"])
+@pytest.mark.parametrize("refine", [False, True])
+def test_symmetric_components_of_any_unit(storage, refine):
+    """The unit of a component does not matter to the symmetric matrix, nor to its transform."""
+    one, other = random_graph(40, symmetric=True), random_graph(40, seed=1, symmetric=True)
+    R = projection(80, 32)
+    options = {"similarity": "symmetric", "storage": storage, "projection": R, "refine": refine}
+    expected = FastRP(8 if refine else 32, **options).fit(sparse.block_diag([one, other]))
+    for unit in (1e-40, 1e-100, 1e40):
+        A = sparse.block_diag([one, unit * other], format="csr")
+        model = FastRP(8 if refine else 32, **options).fit(A)
+        np.testing.assert_allclose(model.embedding_, expected.embedding_, atol=2e-3)
+        np.testing.assert_allclose(model.transform(A), model.embedding_, atol=2e-3)
+
+
+@pytest.mark.parametrize("similarity", ["walk", "symmetric"])
+def test_rows_of_tiny_weights_have_directions(similarity):
+    A, R = random_graph(), projection(80, 16)
+    A[::3] *= 1e-40
+    expected = reference.fastrp(A, R, (1, 1, 1), similarity=similarity)
+    found = fastrp(A, 16, weights=(1, 1, 1), projection=R, similarity=similarity)
     assert relative_error(found, expected) < 1e-5
 
 

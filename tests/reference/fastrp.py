@@ -47,3 +47,20 @@ def fastrp(A, R, weights, self_influence=0.0, strength=0.0, similarity="walk"):
     weights = [self_influence, *weights]
     U = powers(A, R, len(weights) - 1, strength, similarity)
     return sum(w * directions(u) for w, u in zip(weights, U, strict=True))
+
+
+def refined_rows(A, R, n_steps, similarity="walk"):
+    """What stands in the place of R in the refined mode: up to a rotation of the columns."""
+    P = similarity_matrix(A, similarity)
+    U = fastrp(A, R, (1, 1), similarity=similarity)
+    for _ in range(n_steps):
+        U = directions(P @ U)
+        U = np.linalg.svd(U - U.mean(axis=0), full_matrices=False)[0]
+    return U
+
+
+def refined(A, R, weights, n_components, n_steps, similarity="walk"):
+    """Principal components of the sum over the powers of refined rows; signs are arbitrary."""
+    E = fastrp(A, refined_rows(A, R, n_steps, similarity), weights, similarity=similarity)
+    U, sizes, _ = np.linalg.svd(E - E.mean(axis=0), full_matrices=False)
+    return (U * sizes)[:, :n_components]
