@@ -46,11 +46,13 @@ class FastRP(
     projection : {"hashed", "sparse", "very_sparse", "gaussian"} or array, default="hashed"
         The law of the random rows, or the rows themselves; see :func:`fastrp`.
     self_influence : float, default=0.0
-        Weight of a node's own random row.
+        Weight of a node's own random row or, if `refine`, of the row in its place.
     orientation : {"natural", "reverse", "undirected"}, default="natural"
         Whether neighbours are the targets of a node's edges, their sources, or both.
     bipartite : bool, default=False
-        Rows and columns of X are different nodes: X need not be square.
+        Rows and columns of X are different nodes: X need not be square. There are
+        n + m nodes then, those of the rows first, for `features`, `node_ids` and a
+        `projection` that is an array.
     feature_ratio : float, default=0.0
         Share of the components that begin as a random projection of node features,
         which `fit` takes then.
@@ -60,8 +62,10 @@ class FastRP(
     storage : {"float32", "float64", "int8"}, default="float32"
         How the powers are stored.
     keep_powers : bool, default=True
-        Whether to keep what `transform` and `reweight` need: as many numbers for each
-        power as the embedding has.
+        Whether to keep what `transform` and `reweight` need, all powers: for q weights,
+        q arrays of the embedding's size (as `storage` says; four times as wide if
+        `refine`), and another for the power 0, unless it is hashed. It is most of the
+        memory of a fit.
     random_state : None, int, Generator or RandomState, default=None
         Seeds the random rows.
     device : {None, "cpu", "cuda"}, default=None
@@ -72,9 +76,11 @@ class FastRP(
     Attributes
     ----------
     embedding_ : ndarray of shape (n_nodes, d), with d = `n_components_`
-        Embeddings of the nodes; of a bipartite graph, of those in the rows.
+        Embeddings of the nodes, in the order of X (for networkx, ``list(X)``); of a
+        bipartite graph, of those in the rows.
     column_embedding_ : ndarray of shape (n_columns, d), or None
-        Embeddings of the nodes in the columns of a bipartite graph.
+        Embeddings of the nodes in the columns of a bipartite graph: what follows in the
+        n + m rows that :func:`fastrp` returns.
     weights_ : ndarray of shape (n_powers + 1,)
         Weights in use: of the power 0, and of the others.
     n_components_ : int
@@ -95,9 +101,11 @@ class FastRP(
     embeds nodes that were not in the graph from their edges to those that were. With
     ``bipartite=True`` X is any matrix of samples by features.
 
-    New nodes have no random rows of their own: `self_influence` does not reach them. Give
-    `transform` the neighbours that are averaged: with ``orientation="reverse"``, the
-    columns of new nodes, transposed.
+    New nodes have no rows of their own in the power 0: `self_influence` does not reach
+    them. Their rows of X tell the targets of their edges. Where sources are averaged,
+    too or instead, that is not enough, unless X is symmetric: `transform`, and so
+    cross-validation, is an error then. ``orientation="reverse"`` is "natural" on ``X.T``, and
+    "undirected" is "natural" on ``X + X.T``; slices of these are the inductive case.
 
     References
     ----------
@@ -243,19 +251,20 @@ class FastRP(
         Parameters
         ----------
         X : sparse matrix or array_like of shape (n_new, n_nodes)
-            Weights of the edges to the nodes of fit; of a bipartite graph, to those in
-            the columns.
+            Weights of the edges from the new nodes to those of fit; of a bipartite graph,
+            to those in the columns.
 
         Returns
         -------
         embedding : ndarray of shape (n_new, d), with d = `n_components_`
-            That of a node of fit, if its row is given and neither `self_influence` nor an
-            orientation other than "natural" was.
+            Of a node of fit, the same as there if its row is given, without
+            `self_influence`.
 
         Raises
         ------
         ValueError
-            If X is not what is described here, or the powers were not kept.
+            If X is not what is described here, the powers were not kept, or the graph of fit
+            was directed and the orientation not "natural".
         """
         check_is_fitted(self)
         self._require_powers("transform")

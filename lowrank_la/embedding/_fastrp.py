@@ -271,7 +271,10 @@ def fastrp(
     A : sparse matrix, array_like, or networkx graph, of shape (n, n)
         Adjacency: ``A[i, j]`` is the weight of the edge from node i to node j. Any
         format of SciPy; entries may be unsorted and repeated, indices of 32 or 64 bits.
-        CSR matrices are used in place, memory maps too. (n, m) if `bipartite`.
+        Of a CSR matrix, memory-mapped or not, the arrays are used in place, but for
+        64-bit indices that 32 bits can hold, and weights of another type than the
+        result's, unless all are alike: these are copied. (n, m) if `bipartite`. The
+        nodes of a graph of networkx are taken in its own order, that of ``list(A)``.
     n_components : int, default=128
         Length d of an embedding; more than there are nodes are clipped, with a warning.
     weights : sequence of float, default=(0.0, 1.0, 1.0)
@@ -286,21 +289,28 @@ def fastrp(
     projection : {"hashed", "sparse", "very_sparse", "gaussian"} or array, default="hashed"
         The random rows: one entry of plus or minus one; a third of the entries; one of
         √n entries; all entries. Their quality is the same, "hashed" is the fastest.
-        An array of shape (n, d), less the columns for features, is used as it is.
+        An array of shape (n, d), less the columns for features, is used as it is; it
+        has more columns if `refine` (the error for another shape tells how many).
     self_influence : float, default=0.0
-        Weight of the power 0: of a node's own random row.
+        Weight of the power 0: of a node's own random row or, if `refine`, of the row that
+        is in its place.
     orientation : {"natural", "reverse", "undirected"}, default="natural"
         Whether neighbours are the targets of a node's edges, their sources, or both.
     bipartite : bool, default=False
-        Rows and columns of A are different nodes; the result has n + m rows.
+        Rows and columns of A are different nodes; the result has n + m rows, those of
+        the rows of A first, then those of its columns. So have `features`, `node_ids`
+        and a `projection` that is an array.
     features : array_like or sparse matrix of shape (n, n_features), default=None
         Features of the nodes, scaled by you: rows of length about one are as heavy as
         the random ones.
     feature_ratio : float, default=0.0
         Share of the components that begin as a random projection of the features.
     node_ids : sequence of int or of str, default=None
-        Distinct; what the random rows depend on, instead of positions: embeddings then
-        do not depend on the order of the nodes.
+        Distinct; what the random rows of a projection with a name depend on, instead of
+        positions: another order of the nodes then gives the same embeddings, up to
+        rounding (and, if `refine`, up to the choice of principal components of equal
+        variance). Unless `refine` or "very_sparse", a new node changes only what the
+        powers in use reach.
     refine : bool or int, default=False
         Replace the random rows, before the `weights` are applied, by rows that span
         nearly the leading eigenvectors, and return the principal components of the
@@ -318,22 +328,24 @@ def fastrp(
         Where to compute; None means where A lies.
     folder : path, default=None
         Keep powers and result in files there, memory-mapped, and work on blocks of
-        rows: for graphs and embeddings beyond memory. The files stay.
+        rows: for graphs and embeddings beyond memory. A new folder, or an empty one,
+        for each call; the files stay.
     executor : concurrent.futures.Executor, default=None
         Works on the blocks: threads, processes, or a cluster that reaches `folder`.
+        `n_jobs` is the number of threads of each worker then.
 
     Returns
     -------
-    embedding : array of shape (n, d)
-        Rows of nodes without neighbours are zero (all alike if `refine`, and random if
-        `self_influence`). On the GPU
-        if A is there.
+    embedding : array of shape (n, d), or (n + m, d) if `bipartite`
+        Rows of nodes without neighbours are zero; with `self_influence`, their random
+        rows; all alike if `refine`. On the GPU if A is there.
 
     Raises
     ------
     ValueError
-        If an argument is not what is described here, or the weights of a row sum to
-        zero or less where they are divided by.
+        If an argument is not what is described here, the weights of a row sum to zero or
+        less where they are divided by, or `weights`, `features` or `projection` have
+        numbers that are out of the range of the result's type.
 
     Warns
     -----
@@ -351,7 +363,9 @@ def fastrp(
     power is never written, nor the random rows if they are hashed.
 
     The powers stay linear, as in the paper, and are normalised when they are added up;
-    Neo4j GDS normalises each before it goes on.
+    Neo4j GDS normalises each before it goes on. Rows of a power that are shorter than
+    1e-36 count as zero, where the longest are of moderate length: sums ("adjacency")
+    of weights that differ so much can be.
 
     References
     ----------

@@ -425,6 +425,9 @@ def test_extreme_data_give_finite_results(estimator, case):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 def test_one_sample_is_enough_or_too_few(estimator):
+    if getattr(estimator, "bipartite", False):  # a star is a graph
+        assert np.isfinite(clone(estimator).fit_transform(X[:1])).all()
+        return
     with pytest.raises(ValueError, match="sample"):
         clone(estimator).fit(X[:1])
 

@@ -284,14 +284,15 @@ def test_verbose(capsys):
 
 @pytest.mark.parametrize("storage", ["float32", "float64"])
 @pytest.mark.parametrize("similarity", ["walk", "adjacency", "symmetric"])
-@pytest.mark.parametrize("n_steps", [1, 2, 5])
-def test_refined_equals_the_reference(storage, similarity, n_steps, global_random_seed):
+@pytest.mark.parametrize(("n_steps", "own"), [(1, 0.0), (2, 0.0), (2, 2.0), (5, 0.0)])
+def test_refined_equals_the_reference(storage, similarity, n_steps, own, global_random_seed):
     A = random_graph(200, 0.1, seed=global_random_seed)
     R = projection(200, 32)  # four times as many columns as components
     found = fastrp(
-        A, 8, weights=(1, 0.5), similarity=similarity, refine=n_steps, projection=R, storage=storage
-    ).astype(np.float64)
-    expected = reference.refined(A, R, (1, 0.5), 8, n_steps, similarity)
+        A, 8, weights=(1, 0.5), self_influence=own, similarity=similarity, refine=n_steps,
+        projection=R, storage=storage,
+    ).astype(np.float64)  # fmt: skip
+    expected = reference.refined(A, R, (1, 0.5), 8, n_steps, own, similarity)
     assert relative_error(found @ found.T, expected @ expected.T) < 1e-3  # of any signs
 
 
@@ -309,6 +310,16 @@ def test_refined_rows_span_the_leading_eigenspace(storage, tolerance, similarity
     model = FastRP(8, similarity=similarity, refine=20, storage=storage, random_state=0).fit(A)
     rows = model._embedding.powers[0].values[:, :32].astype(np.float64)
     assert subspace_angles(rows, leading).max() < tolerance
+
+
+@pytest.mark.parametrize("law", ["hashed", "very_sparse", "gaussian"])
+@pytest.mark.parametrize("n_steps", [0, 2])
+def test_ids_survive_another_order(law, n_steps, digits):
+    A, order = digits[0], np.random.default_rng(0).permutation(600)
+    options = {"projection": law, "refine": n_steps, "storage": "float64", "random_state": 0}
+    expected = fastrp(A, 16, node_ids=np.arange(600), **options)
+    found = fastrp(A[order][:, order], 16, node_ids=order, **options)
+    np.testing.assert_allclose(found, expected[order], atol=1e-9)
 
 
 def test_refined_is_better(digits):

@@ -59,8 +59,9 @@ def refined_rows(A, R, n_steps, similarity="walk"):
     return U
 
 
-def refined(A, R, weights, n_components, n_steps, similarity="walk"):
+def refined(A, R, weights, n_components, n_steps, self_influence=0.0, similarity="walk"):
     """Principal components of the sum over the powers of refined rows; signs are arbitrary."""
-    E = fastrp(A, refined_rows(A, R, n_steps, similarity), weights, similarity=similarity)
+    rows = refined_rows(A, R, n_steps, similarity)
+    E = fastrp(A, rows, weights, self_influence, similarity=similarity)
     U, sizes, _ = np.linalg.svd(E - E.mean(axis=0), full_matrices=False)
     return (U * sizes)[:, :n_components]
