@@ -5,6 +5,8 @@ be made by itself, in any order, on any device, with the same bits. The body is
 plain Python: interpreted, compiled for the CPU, or compiled for a GPU.
 """
 
+import math
+
 import numpy as np
 
 from .._support.jit import kernel
@@ -15,6 +17,7 @@ _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
+_TO_UNIT = 2.0**-32
 
 
 def philox(c0, c1, c2, c3, k0, k1):
@@ -46,7 +49,14 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-philox_cpu = kernel(philox)
+def gaussian_pair(word, other, size):
+    """Two normal numbers of a standard deviation from two words, by Box and Muller."""
+    radius = size * math.sqrt(-2.0 * math.log((np.float64(word) + 1.0) * _TO_UNIT))
+    angle = 2.0 * math.pi * _TO_UNIT * np.float64(other)
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
+philox_cpu, gaussian_pair_cpu = kernel(philox), kernel(gaussian_pair)
 
 
 @kernel

@@ -8,14 +8,13 @@ import numpy as np
 
 from .._kernels.csr import NARROW, sum_rows
 from .._kernels.gram import mapped, moments
-from .._kernels.rng import _MASK, _SHIFT, philox_cpu
+from .._kernels.rng import _MASK, _SHIFT, gaussian_pair_cpu, philox_cpu
 from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel, specialise
 
 _BLOCK = 1024  # rows
 LARGEST = 127  # of int8
 _VANISHED = 1e-36  # lengths of rows whose inverse float32 may not hold: they count as zero
-_TO_UNIT = 2.0**-32
 HASHED, SPARSE, GAUSSIAN = range(3)  # laws of the random entries
 
 __all__ = ["mapped", "moments"]
@@ -276,14 +275,7 @@ def sparse_entry(word, threshold, size):
     return size if word < half else -size
 
 
-def gaussian_pair(word, other, size):
-    """Two normal entries from two words, by Box and Muller."""
-    radius = size * math.sqrt(-2.0 * math.log((np.float64(word) + 1.0) * _TO_UNIT))
-    angle = 2.0 * math.pi * _TO_UNIT * np.float64(other)
-    return radius * math.cos(angle), radius * math.sin(angle)
-
-
-_sparse_entry, _gaussian_pair = kernel(sparse_entry), kernel(gaussian_pair)
+_sparse_entry = kernel(sparse_entry)
 
 
 @kernel
@@ -303,8 +295,8 @@ def _fill(lo, hi, b, key, ids, law, threshold, size, n_columns, scale, out):
                 e0, e1 = _sparse_entry(w0, threshold, size), _sparse_entry(w1, threshold, size)
                 e2, e3 = _sparse_entry(w2, threshold, size), _sparse_entry(w3, threshold, size)
             else:
-                e0, e1 = _gaussian_pair(w0, w1, size)
-                e2, e3 = _gaussian_pair(w2, w3, size)
+                e0, e1 = gaussian_pair_cpu(w0, w1, size)
+                e2, e3 = gaussian_pair_cpu(w2, w3, size)
             out[i, c] = e0 * scale[i]
             if c + 1 < n_columns:
                 out[i, c + 1] = e1 * scale[i]

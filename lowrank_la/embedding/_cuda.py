@@ -6,7 +6,7 @@ length; what is done to whole arrays is CuPy's.
 
 import numpy as np
 
-from .._kernels.rng import _MASK, _SHIFT, philox
+from .._kernels.rng import _MASK, _SHIFT, gaussian_pair, philox
 from .._support.cuda import THREADS, cuda, cuda_kernel, device_function, to_device, to_host, xp
 from ._cpu import (
     _VANISHED,
@@ -14,7 +14,6 @@ from ._cpu import (
     LARGEST,
     SPARSE,
     Rows,
-    gaussian_pair,
     padded,
     sparse_entry,
     sparse_law,
