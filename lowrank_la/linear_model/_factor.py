@@ -1,0 +1,135 @@
+"""Inverses of the normal equations' matrix: approximate ones, from a Gram matrix or a sketch."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import linalg
+
+EPS = np.finfo(np.float64).eps
+# The least reciprocal condition of a scaled Cholesky factor with which correction converges.
+SAFE = 3e-8
+# Singular values below this fraction of the largest one are zero but for rounding.
+NEGLIGIBLE = 30 * EPS
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The inverse of ``design.T @ design``, as ``basis @ inv(core.T @ core) @ basis.T``.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (d, r)
+        The design times it has full rank, and is well conditioned.
+    core : ndarray of shape (r, r)
+        Upper triangular: ``core.T @ core`` is the Gram matrix of the design times the basis.
+    rcond : float
+        Reciprocal condition of the design with columns of norm one, an estimate.
+    rows : ndarray of shape (d, r), optional
+        Orthonormal columns that span the design's rows, where its columns are
+        dependent.
+    constant : bool
+        Whether the last column is a constant, whose coefficient has no norm.
+    """
+
+    basis: np.ndarray
+    core: np.ndarray
+    rcond: float
+    rows: np.ndarray | None = None
+    constant: bool = False
+
+    @property
+    def rank(self):
+        return self.basis.shape[1]
+
+    def solve(self, gradient):
+        """Solve the normal equations, or an approximation of them."""
+        return self.least_norm(
+            self.basis @ linalg.cho_solve((self.core, False), self.basis.T @ gradient)
+        )
+
+    def least_norm(self, coef):
+        """Take away from coefficients what the design maps to zero."""
+        if self.rows is None or not self.constant:
+            return coef if self.rows is None else self.rows @ (self.rows.T @ coef)
+        *rows, last = self.rows
+        rows = np.array(rows)
+        # Rows of the design, combined so that the constant cancels.
+        combined = rows @ linalg.qr(last[:, None])[0][:, 1:]
+        least = combined @ linalg.lstsq(combined, coef[:-1])[0]
+        shifted = coef[-1] - last @ (rows.T @ (least - coef[:-1])) / (last @ last)
+        return np.vstack([least, shifted])
+
+    def singular_values(self):
+        """Singular values of the design, the largest one first."""
+        inverse = linalg.solve_triangular(self.core, self.basis.T, trans=1).T
+        return 1 / linalg.svdvals(self.least_norm(inverse))[::-1]
+
+    def recomputed(self, design):
+        """Return the factor with the design's own Gram matrix as its core, and its solution."""
+        gram, products = design.gram(self.basis)
+        factor = replace(self, core=linalg.cholesky(gram))
+        return factor, factor.least_norm(
+            self.basis @ linalg.cho_solve((factor.core, False), products)
+        )
+
+
+def from_gram(gram):
+    """Factor of the normal equations themselves, or None where they are too ill conditioned."""
+    used, scale = _scales(np.sqrt(np.diag(gram)))
+    scaled = scale[:, None] * gram[np.ix_(used, used)] * scale
+    try:
+        triangle = linalg.cholesky(scaled)
+    except linalg.LinAlgError:
+        return None
+    rcond = _rcond(triangle)
+    return _factor(triangle, used, scale, len(gram), rcond) if rcond > SAFE else None
+
+
+def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):
+    """Factor of a sketch of the design, without what is negligible.
+
+    Parameters
+    ----------
+    sketch : ndarray of shape (m, d)
+    negligible : float
+        Singular values below this fraction of the largest one count as zero;
+        of the matrix with columns of norm one.
+    constant : bool
+        Whether the last column is one, whose coefficient has no norm.
+    """
+    used, scale = _scales(linalg.norm(sketch, axis=0))
+    triangle = linalg.qr(sketch[:, used] * scale, mode="r")[0][: len(scale)]
+    rcond = _rcond(triangle)
+    if len(triangle) == len(scale) and rcond > 10 * len(scale) * negligible:
+        return _factor(triangle, used, scale, sketch.shape[1], rcond)
+    return replace(
+        _truncated(triangle, used, scale, sketch.shape[1], negligible), constant=constant
+    )
+
+
+def _scales(norms):
+    """Return the columns that are not zero, and the factors that make their norms one."""
+    used = np.flatnonzero(norms > 0)
+    return used, 1 / norms[used]
+
+
+def _rcond(triangle):
+    """Estimate of the reciprocal condition, in the 1-norm."""
+    return linalg.lapack.dtrcon(triangle)[0] if triangle.shape[0] == triangle.shape[1] else 0.0
+
+
+def _factor(triangle, used, scale, d, rcond):
+    basis = np.zeros((d, len(used)))
+    basis[used] = scale[:, None] * linalg.lapack.dtrtri(triangle)[0]
+    return Factor(basis, np.eye(len(used)), rcond)
+
+
+def _truncated(triangle, used, scale, d, negligible):
+    _, s, Vt = linalg.svd(triangle, full_matrices=False)
+    r = int((s > negligible * s[0]).sum()) if len(s) else 0
+    basis, rows = np.zeros((2, d, r))
+    basis[used] = scale[:, None] * Vt[:r].T / s[:r]
+    if r == len(used):
+        return Factor(basis, np.eye(r), s[-1] / s[0])
+    rows[used] = linalg.qr(Vt[:r].T / scale[:, None], mode="economic")[0]
+    return Factor(basis, np.eye(r), s[r - 1] / s[0] if r else 1.0, rows)

@@ -1,0 +1,315 @@
+"""Least squares: the function, its result, and what is checked before."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from .._support.result import Result
+from .._support.validation import (
+    as_floats,
+    check_integer,
+    check_positive,
+    check_weights,
+    warn_convergence,
+)
+from ._design import Design
+from ._methods import METHODS, SKETCHES, Options, seed_of
+
+_SMALL = 1e-100  # columns of a smaller fraction of the largest one's size have units of their own
+
+
+@dataclass(frozen=True, eq=False)
+class LstsqResult(Result):
+    """Solution of a least-squares problem, and what is known of it.
+
+    Attributes
+    ----------
+    x : ndarray of shape (d,) or (d, k)
+        Coefficients, in the precision of the data.
+    residual_norms : float, or ndarray of shape (k,)
+        Norm of ``b - A @ x``, with the weights; for the method "sketch" that of
+        the sketched residual, which is as large but for the sketch's distortion.
+    rank : int
+        Of A, with columns scaled to norm one.
+    condition_number : float
+        Estimate of the largest singular value of A over the smallest one that
+        is not zero.
+    backward_error : float or None
+        Estimate of the least change of A, relative to its Frobenius norm, for
+        which x is an exact solution (Karlson and Walden 1997): 1e-16 is what
+        rounding allows. None for the method "sketch", which does not look at
+        A again.
+    n_passes : int
+        How often the rows of A were read.
+    method : str
+        That found x.
+    n_iter : int
+        Corrections of x.
+    converged : bool
+        Whether the backward error is a backward stable method's.
+    history : ndarray
+        Backward errors before the corrections.
+    """
+
+    x: np.ndarray
+    residual_norms: np.ndarray
+    rank: int
+    condition_number: float
+    backward_error: float | None
+    n_passes: int
+    method: str
+
+
+def lstsq(
+    A,
+    b,
+    *,
+    method="auto",
+    rcond=None,
+    sample_weight=None,
+    sketch=None,
+    sketch_size=None,
+    eps=0.5,
+    delta=0.01,
+    n_jobs=None,
+    rng=None,
+):
+    """Minimise the norm of ``b - A x``, for a matrix of many more rows than columns.
+
+    It solves what :func:`numpy.linalg.lstsq` does and is as accurate as Householder QR, in the time
+    of the normal equations: their solution is corrected by one or two more passes over the rows,
+    or, where A is too ill conditioned for them, set up in a basis that a sketch of A gives. A is
+    neither copied nor changed.
+
+    Parameters
+    ----------
+    A : array_like or sparse matrix of shape (n, d)
+        float32 and float64 in any order are read as they are, memory maps too;
+        other types are converted to float64, other sparse formats to CSR. All
+        sums are made in float64.
+    b : array_like of shape (n,) or (n, k)
+    method : str, default="auto"
+        "auto" finds out what A needs. "csne": normal equations of the scaled
+        columns with corrections, for condition numbers (of the scaled columns)
+        up to 1e7. "presketch": normal equations in the basis of a sketch, for
+        all. "spir" and "fossils": iterations in that basis, for hundreds of
+        columns or more. "sketch": least squares of the sketched rows, an
+        approximation by one pass.
+    rcond : float, optional
+        Singular values of A, its columns scaled to norm one, below this
+        fraction of the largest are taken as zero. The default of 7e-15 only
+        drops what cannot be told from rounding.
+    sample_weight : array_like of shape (n,), optional
+        Weights of the squared residuals; a row of weight zero does not count.
+    sketch : {"srht", "gaussian", "sparse_sign", "countsketch"}, optional
+        "srht" unless given for the method "sketch", "sparse_sign" for others.
+    sketch_size : int, optional
+        Rows of the sketch, at least d. By default `eps` and `delta` set it for
+        the method "sketch", and it is a multiple of d for the others.
+    eps, delta : float, default=0.5, 0.01
+        For the method "sketch" with a dense sketch: each entry of x is off by
+        more than ``eps / sqrt(d) * norm(b - A x) / sigma_min(A)`` with a
+        probability of at most delta.
+    n_jobs : int, optional
+        Threads; None takes what Numba and joblib allow. The result does not
+        depend on it.
+    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState
+        Of the sketch.
+
+    Returns
+    -------
+    result : LstsqResult
+        Unlike NumPy's it does not unpack: its attributes are x,
+        residual_norms, rank, condition_number, backward_error, n_passes,
+        method. Where A has dependent columns x is the solution of least norm.
+
+    Raises
+    ------
+    ValueError
+        If A or b has an entry that is NaN or infinite, their lengths differ, a
+        weight is negative, or an argument is out of its range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the backward error is not that of a backward stable method, which
+        can happen with the methods other than "auto".
+
+    Notes
+    -----
+    The time is that of ``n d**2`` multiplications for "csne", twice that for
+    "presketch", and of some 30 passes over A for "spir" and "fossils"; the
+    memory, beside A, that of at most 16 matrices of d rows and columns.
+
+    References
+    ----------
+    .. [1] Å. Björck, "Stability analysis of the method of seminormal equations
+       for linear least squares problems", Linear Algebra Appl. 88/89, 1987.
+    .. [2] E. N. Epperly, M. Meier, Y. Nakatsukasa, "Fast randomized least-squares
+       solvers can be just as accurate and stable as classical direct solvers",
+       2024, arXiv:2406.03468.
+    .. [3] Z. Song, M. Ye, J. Yin, L. Zhang, "A nearly-optimal bound for fast
+       regression with l-infinity guarantee", ICML 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.linear_model import lstsq
+    >>> rng = np.random.default_rng(0)
+    >>> A = rng.standard_normal((10_000, 3))
+    >>> result = lstsq(A, A @ [1.0, 2.0, 3.0])
+    >>> result.x.round(12)
+    array([1., 2., 3.])
+    >>> result.rank, result.method
+    (3, 'csne')
+    """
+    A, Y, weights = _checked_data(A, b, sample_weight)
+    options = checked_options(method, rcond, sketch, sketch_size, eps, delta, A.shape[1], rng)
+    design, solution = solve(A, Y, method, options, weights, n_threads=n_jobs)
+    vector = np.ndim(b) == 1
+    dtype = np.result_type(A.dtype, np.float32)
+    coef, norms = solution.coef.astype(dtype), np.sqrt(np.maximum(solution.squares, 0.0))
+    values = solution.factor.singular_values()
+    return LstsqResult(
+        n_iter=len(solution.errors),
+        converged=solution.converged,
+        history=np.array(solution.errors),
+        x=coef[:, 0] if vector else coef,
+        residual_norms=float(norms[0]) if vector else norms,
+        rank=solution.factor.rank,
+        condition_number=float(values[0] / values[-1]) if len(values) else 1.0,
+        backward_error=float(solution.errors[-1]) if solution.errors else None,
+        n_passes=design.n_passes,
+        method=solution.method,
+    )
+
+
+def _checked_data(A, b, sample_weight):
+    A = checked_design("A", A)
+    Y = as_floats("b", b)
+    if Y.ndim not in (1, 2) or len(Y) != A.shape[0] or not Y.size:
+        raise ValueError(
+            f"b has shape {Y.shape} and A {A.shape}: ({A.shape[0]},) or ({A.shape[0]}, k) is needed"
+        )
+    require_finite("b", Y)
+    weights = None if sample_weight is None else check_weights(sample_weight, A.shape[0])
+    return A, np.asarray(Y.reshape(len(Y), -1), dtype=np.float64), weights
+
+
+def checked_design(name, A):
+    """Return a matrix as designs take it: an array, or canonical enough CSR, of floats."""
+    if hasattr(A, "tocsr"):
+        if A.dtype.kind not in "fiub":
+            raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
+        A = A.tocsr()
+        A.check_format(full_check=True)
+        if A.dtype not in (np.float32, np.float64):
+            A = A.astype(np.float64)
+    else:
+        A = as_floats(name, A)
+    if A.ndim != 2 or 0 in A.shape:
+        raise ValueError(f"{name} has shape {A.shape}: a non-empty matrix is needed")
+    return A
+
+
+def require_finite(name, array):
+    """Refuse NaN and infinity."""
+    if not np.isfinite(array.data if hasattr(array, "indptr") else array).all():
+        raise ValueError(
+            f"{name} has entries that are NaN or infinite; only finite ones are allowed"
+        )
+
+
+def checked_options(method, rcond, sketch, sketch_size, eps, delta, d, rng):
+    """Options of a method, or a ValueError that names the wrong one."""
+    for name, value, allowed in (
+        ("method", method, METHODS),
+        ("sketch", sketch, (None, *SKETCHES)),
+    ):
+        if value not in allowed:
+            raise ValueError(
+                f"{name}={value!r} is unknown; use one of {', '.join(map(repr, allowed))}"
+            )
+    if sketch_size is not None:
+        check_integer("sketch_size", sketch_size, d)
+    if rcond is not None and not 0 <= rcond < 1:
+        raise ValueError(f"rcond={rcond!r}: a number of at least 0 and below 1 is needed")
+    check_positive("eps", eps)
+    if not 0 < delta < 1:
+        raise ValueError(f"delta={delta!r}: a number between 0 and 1 is needed")
+    negligible = {} if rcond is None else {"negligible": float(rcond)}
+    return Options(sketch, sketch_size, eps, delta, seed=seed_of(rng), **negligible)
+
+
+def solve(X, Y, method, options, weights=None, fit_intercept=False, alpha=0.0, n_threads=None):
+    """Solve a checked problem, and tell if the solution is not a stable method's.
+
+    Returns
+    -------
+    design : Design
+    solution : Solution
+        Its last coefficient is the constant, of the features themselves.
+    """
+    args = weights, fit_intercept, alpha, n_threads
+    design = Design(X, Y, *args)
+    try:
+        solution = _run(design, method, options)
+    except FloatingPointError:
+        require_finite("A", X)
+        design, solution = _rescaled(X, Y, method, options, *args)
+    if not solution.converged:
+        warn_convergence(
+            f"the method {solution.method!r} ended with a backward error of "
+            f"{solution.errors[-1]:.1e}, more than rounding accounts for: use method='auto'",
+            3,
+        )
+    return design, solution
+
+
+def _run(design, method, options):
+    solution = METHODS[method](design, options)
+    if solution is None:
+        warn_convergence(
+            "the data are too ill conditioned for the method 'csne': 'presketch' was used, as "
+            "method='auto' would",
+            4,
+        )
+        solution = METHODS["presketch"](design, options)
+    if not design.constant:
+        return solution
+    *coef, constant = solution.coef
+    return replace(solution, coef=np.vstack([*coef, constant - design.shift @ np.array(coef)]))
+
+
+def _rescaled(X, Y, method, options, weights, fit_intercept, alpha, n_threads):
+    """Solve the problem in units in which no square overflows or vanishes."""
+    scale, unit = _units(X), 1 / _power_of_two(np.abs(Y).max(initial=0.0))
+    scaled = X @ sparse.diags_array(scale) if hasattr(X, "indptr") else X * scale
+    penalties = alpha * scale**2
+    design = Design(scaled, Y * unit, weights, fit_intercept, penalties, n_threads)
+    solution = _run(design, method, options)
+    full = np.append(scale, np.ones(design.n_design - len(scale)))[:, None]
+    return design, replace(
+        solution,
+        coef=solution.coef * full / unit,
+        squares=solution.squares / unit**2,
+        factor=replace(solution.factor, basis=full * solution.factor.basis),
+    )
+
+
+def _units(X):
+    """Factors for the columns, powers of two: one for all where their sizes are comparable."""
+    sizes = (
+        np.asarray(abs(X).max(axis=0).todense()).ravel()
+        if hasattr(X, "indptr")
+        else np.abs(X).max(axis=0)
+    )
+    largest = sizes.max()
+    near = (sizes == 0) | (sizes > largest * _SMALL)
+    return 1 / _power_of_two(np.where(near, largest, sizes))
+
+
+def _power_of_two(size):
+    """Return the power of two next above a size; 1 for zero."""
+    return np.where(size > 0, np.ldexp(1.0, np.clip(np.frexp(size)[1], -1000, 1000)), 1.0)

@@ -1,0 +1,221 @@
+"""Methods of least squares, from one pass over the rows to thirty, and the choice among them.
+
+Each takes a design and options, and returns a solution. All but one correct it: what sets them
+apart is how they come by an approximate inverse of ``design.T @ design``.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import linalg
+
+from .._support.random import as_generator
+from ..sketch import SRHT, CountSketch, Gaussian, SparseSign
+from ._design import Design
+from ._factor import EPS, NEGLIGIBLE, Factor, from_gram, from_sketch
+from ._refine import corrected
+
+SKETCHES = {
+    "srht": SRHT,
+    "gaussian": Gaussian,
+    "sparse_sign": SparseSign,
+    "countsketch": CountSketch,
+}
+_STABLE = 10 * EPS  # the backward error that a backward stable method may have
+_WIDE = 300  # columns from which thirty passes over the rows cost less than a second Gram matrix
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the methods may be told.
+
+    Attributes
+    ----------
+    sketch : str or None
+        A key of `SKETCHES`; None leaves it to the method, as does a size of None.
+    sketch_size : int or None
+    eps, delta : float
+        Error and failure probability of "sketch", where no size is given.
+    negligible : float
+        Singular values of the scaled design below this fraction of the largest
+        are taken as zero.
+    seed : int
+        Key of the sketch.
+    """
+
+    sketch: str | None = None
+    sketch_size: int | None = None
+    eps: float = 0.5
+    delta: float = 0.01
+    negligible: float = NEGLIGIBLE
+    seed: int = 0
+
+    def preconditioner(self, d, oversampling):
+        """Sketch of a design with d columns to precondition with."""
+        m = max(self.sketch_size or oversampling * d, d)
+        return SKETCHES[self.sketch or "sparse_sign"](m, random_state=self.seed)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a method finds: coefficients of the design, its constant last.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (d, k)
+    squares : ndarray of shape (k,)
+        Of the residuals' norms; those of the sketched rows for "sketch".
+    factor : Factor
+    errors : list of float
+        Backward errors before each correction; none for "sketch".
+    method : str
+    """
+
+    coef: np.ndarray
+    squares: np.ndarray
+    factor: Factor
+    errors: list
+    method: str
+
+    @property
+    def converged(self):
+        return not self.errors or self.errors[-1] <= _STABLE
+
+
+def _corrected(method, design, factor, coef, frobenius):
+    coef, squares, errors = corrected(design, factor, coef, frobenius)
+    return Solution(coef, squares, factor, errors, method)
+
+
+def csne(design, options):
+    """Correct scaled normal equations; None where they are too ill conditioned."""
+    gram, products = design.gram()
+    factor = from_gram(gram)
+    if factor is None:
+        return None
+    return _corrected("csne", design, factor, factor.solve(products), np.sqrt(np.trace(gram)))
+
+
+def presketch(design, options):
+    """Solve the normal equations in a basis that a sketch of the design gives."""
+    rows, _ = design.sketched(options.preconditioner(design.n_design, 4))
+    factor, coef = from_sketch(rows, options.negligible, design.constant).recomputed(design)
+    return _corrected("presketch", design, factor, coef, linalg.norm(rows))
+
+
+def spir(design, options):
+    """Iterate by conjugate gradients, and refine (Epperly, Meier, Nakatsukasa 2024)."""
+    return _iterated("spir", design, options, 40, _ConjugateGradients)
+
+
+def fossils(design, options):
+    """Iterate with momentum, and refine (Epperly, Meier, Nakatsukasa 2024)."""
+    return _iterated("fossils", design, options, 12, _HeavyBall)
+
+
+def _iterated(method, design, options, oversampling, solver):
+    sketch = options.preconditioner(design.n_design, oversampling)
+    rows, targets = design.sketched(sketch)
+    factor = from_sketch(rows, options.negligible, design.constant)
+    start = factor.solve(rows.T @ targets)
+    ratio = factor.rank / sketch.shape[0]
+    factor = solver(**vars(factor), design=design, ratio=ratio)
+    return _corrected(method, design, factor, start, linalg.norm(rows))
+
+
+@dataclass(frozen=True)
+class _Iterated(Factor):
+    """A factor that solves the normal equations by iterations, each one pass over the rows."""
+
+    design: Design = None
+    ratio: float = 0.0  # of the rank to the rows of the sketch: their distance from the identity
+
+    tol = 1e-8  # of one solve: two of them reach the unit of rounding
+    max_iter = 100
+
+    def solve(self, gradient):
+        return self.least_norm(self.basis @ self._whitened_solve(self.basis.T @ gradient))
+
+    def _product(self, y):
+        """Multiply by the Gram matrix of the design times the basis."""
+        return self.basis.T @ -self.design.gradient(self.basis @ y, with_targets=False)[0]
+
+
+class _ConjugateGradients(_Iterated):
+    def _whitened_solve(self, rhs):
+        y, r, p = np.zeros_like(rhs), rhs, rhs
+        squares = np.sum(r * r, axis=0)
+        enough = self.tol**2 * squares
+        for _ in range(self.max_iter):
+            if np.all(squares <= enough):
+                break
+            product = self._product(p)
+            step = squares / np.where(squares > 0, np.sum(p * product, axis=0), 1.0)
+            y, r = y + step * p, r - step * product
+            last, squares = squares, np.sum(r * r, axis=0)
+            p = r + squares / np.where(last > 0, last, 1.0) * p
+        return y
+
+
+class _HeavyBall(_Iterated):
+    def _whitened_solve(self, rhs):
+        momentum = self.ratio
+        step = (1 - momentum) ** 2
+        y = last = np.zeros_like(rhs)
+        enough = self.tol * linalg.norm(rhs, axis=0)
+        for _ in range(self.max_iter):
+            r = rhs - self._product(y)
+            if np.all(linalg.norm(r, axis=0) <= enough):
+                break
+            y, last = y + step * r + momentum * (y - last), y
+        return y
+
+
+def sketch_and_solve(design, options):
+    """Least squares of the sketched rows: one pass."""
+    sketch = SKETCHES[options.sketch or "srht"]
+    d = design.n_design
+    m = options.sketch_size or min(sketch.size(d, options.eps, options.delta), design.n)
+    rows, targets = design.sketched(sketch(max(m, d), random_state=options.seed))
+    solution = qr(Design(rows, targets), options)
+    return replace(solution, errors=[], method="sketch")
+
+
+def qr(design, options):
+    """LAPACK's QR factorisation of the design: for few rows."""
+    rows, targets = design.all_rows()
+    factor = from_sketch(rows, options.negligible, design.constant)
+    return _corrected("qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows))
+
+
+def auto(design, options):
+    """Choose the fastest method that is backward stable for this design."""
+    if design.n < 4 * design.n_design:
+        return qr(design, options)
+    if not _looks_ill_conditioned(design):
+        solution = csne(design, options)
+        if solution is not None and solution.converged:
+            return solution
+    return (presketch if design.n_design < _WIDE else spir)(design, options)
+
+
+def _looks_ill_conditioned(design):
+    """Whether some rows are too ill conditioned for the normal equations, though independent."""
+    rows = design.some_rows(4 * design.n_design)
+    rcond = from_sketch(rows).rcond
+    return NEGLIGIBLE < rcond < 1e-9
+
+
+METHODS = {
+    "auto": auto,
+    "csne": csne,
+    "presketch": presketch,
+    "spir": spir,
+    "fossils": fossils,
+    "sketch": sketch_and_solve,
+}
+
+
+def seed_of(rng):
+    """Key for a sketch, from any of NumPy's seeds."""
+    return int(as_generator(rng).integers(2**63))

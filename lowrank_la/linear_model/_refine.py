@@ -1,0 +1,86 @@
+"""Corrections of a least-squares solution, and the backward error that tells when they suffice."""
+
+import numpy as np
+from scipy import linalg
+
+from ._factor import EPS
+
+_MAX_CORRECTIONS = 10
+
+
+def backward_error(factor, gradient, coef, squares, frobenius, target_norms):
+    """Estimate how little the design would have to change for the coefficients to solve it.
+
+    The largest of the targets' Karlson-Walden estimates, relative to the design's
+    Frobenius norm.
+
+    Parameters
+    ----------
+    factor : Factor
+    gradient : ndarray of shape (d, k)
+        ``design.T @ residuals``.
+    coef : ndarray of shape (d, k)
+    squares : ndarray of shape (k,)
+        Of the residuals' norms.
+    frobenius : float
+        Norm of the design.
+    target_norms : ndarray of shape (k,)
+
+    Returns
+    -------
+    error : float
+    """
+    if not frobenius:
+        return 0.0
+    gram, metric = factor.core.T @ factor.core, factor.basis.T @ factor.basis
+    errors = [0.0]
+    for t in np.flatnonzero(target_norms):
+        theta = frobenius / target_norms[t]
+        fitted = 1 + (theta * linalg.norm(coef[:, t])) ** 2
+        damping = theta**2 * squares[t] / fitted
+        triangle = linalg.cholesky(gram + damping * metric)
+        whitened = linalg.solve_triangular(triangle, factor.basis.T @ gradient[:, t], trans=1)
+        errors.append(linalg.norm(whitened) * theta / np.sqrt(fitted) / frobenius)
+    return max(errors)
+
+
+def corrected(design, factor, coef, frobenius):
+    """Correct coefficients until they are as good as rounding allows.
+
+    Corrected semi-normal equations (Björck 1987), with any factor that is good enough for the
+    corrections to shrink.
+
+    Parameters
+    ----------
+    design : Design
+    factor : Factor
+    coef : ndarray of shape (d, k)
+    frobenius : float
+        Norm of the design.
+
+    Returns
+    -------
+    coef : ndarray of shape (d, k)
+    squares : ndarray of shape (k,)
+        Of the residuals' norms.
+    errors : list of float
+        Backward error of the coefficients before each correction.
+    """
+    change, errors = np.inf, []
+    while True:
+        gradient, squares = design.gradient(coef)
+        step = factor.solve(gradient)
+        last, change = change, _relative_change(step, coef)
+        norms = frobenius, design.target_norms
+        errors.append(backward_error(factor, gradient, coef, squares, *norms))
+        if not change < last / 2:
+            return coef, squares, errors
+        coef = coef + step
+        if errors[-1] <= EPS / 8 or len(errors) == _MAX_CORRECTIONS:
+            return coef, squares - np.sum(step * gradient, axis=0), errors
+
+
+def _relative_change(step, coef):
+    """Size of the largest step beside its coefficients."""
+    size = linalg.norm(coef, axis=0)
+    return float(np.max(linalg.norm(step, axis=0) / np.where(size > 0, size, 1.0), initial=0.0))
