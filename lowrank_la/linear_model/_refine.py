@@ -5,7 +5,8 @@ from scipy import linalg
 
 from ._factor import EPS
 
-_MAX_CORRECTIONS = 10
+_STABLE = EPS / 8  # Householder's QR factorisation ends near a quarter of EPS
+_MAX_PASSES = 10
 
 
 def backward_error(factor, gradient, coef, squares, frobenius, target_norms):
@@ -64,23 +65,14 @@ def corrected(design, factor, coef, frobenius):
     squares : ndarray of shape (k,)
         Of the residuals' norms.
     errors : list of float
-        Backward error of the coefficients before each correction.
+        Backward errors, the last one that of the coefficients.
     """
-    change, errors = np.inf, []
+    errors = []
     while True:
         gradient, squares = design.gradient(coef)
-        step = factor.solve(gradient)
-        last, change = change, _relative_change(step, coef)
         norms = frobenius, design.target_norms
         errors.append(backward_error(factor, gradient, coef, squares, *norms))
-        if not change < last / 2:
+        improved = len(errors) == 1 or errors[-1] < errors[-2] / 2
+        if errors[-1] <= _STABLE or not improved or len(errors) == _MAX_PASSES:
             return coef, squares, errors
-        coef = coef + step
-        if errors[-1] <= EPS / 8 or len(errors) == _MAX_CORRECTIONS:
-            return coef, squares - np.sum(step * gradient, axis=0), errors
-
-
-def _relative_change(step, coef):
-    """Size of the largest step beside its coefficients."""
-    size = linalg.norm(coef, axis=0)
-    return float(np.max(linalg.norm(step, axis=0) / np.where(size > 0, size, 1.0), initial=0.0))
+        coef = coef + factor.solve(gradient)
