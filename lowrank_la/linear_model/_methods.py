@@ -118,6 +118,7 @@ def _iterated(method, design, options, oversampling, solver):
     rows, targets = design.sketched(sketch)
     factor = from_sketch(rows, options.negligible, design.constant)
     start = factor.solve(rows.T @ targets)
+    start, _, _ = corrected(Design(rows, targets), factor, start, linalg.norm(rows))
     ratio = factor.rank / sketch.shape[0]
     factor = solver(**vars(factor), design=design, ratio=ratio)
     return _corrected(method, design, factor, start, linalg.norm(rows))
@@ -130,8 +131,15 @@ class _Iterated(Factor):
     design: Design = None
     ratio: float = 0.0  # of the rank to the rows of the sketch: their distance from the identity
 
-    tol = 1e-8  # of one solve: two of them reach the unit of rounding
-    max_iter = 100
+    @property
+    def tol(self):
+        """Of one solve: two of them reach the unit of rounding, or what rounding allows."""
+        return min(0.1, max(1e-8, EPS / self.rcond))
+
+    @property
+    def max_iter(self):
+        """Twice the iterations that the sketch's distortion accounts for."""
+        return int(4 * np.log(self.tol) / np.log(self.ratio)) + 2
 
     def solve(self, gradient):
         return self.least_norm(self.basis @ self._whitened_solve(self.basis.T @ gradient))

@@ -72,7 +72,7 @@ def corrected(design, factor, coef, frobenius):
         gradient, squares = design.gradient(coef)
         norms = frobenius, design.target_norms
         errors.append(backward_error(factor, gradient, coef, squares, *norms))
-        improved = len(errors) == 1 or errors[-1] < errors[-2] / 2
-        if errors[-1] <= _STABLE or not improved or len(errors) == _MAX_PASSES:
+        stuck = len(errors) > 2 and not min(errors[-2:]) < errors[-3] / 2
+        if errors[-1] <= _STABLE or stuck or len(errors) == _MAX_PASSES:
             return coef, squares, errors
         coef = coef + factor.solve(gradient)
