@@ -6,6 +6,7 @@ the bits are the same on any number of threads.
 """
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, run_blocks
@@ -32,6 +33,13 @@ def _add_products(lo, hi, b, X, mean, grams):
 def _map(lo, hi, b, X, mean, matrix, out):
     for rows in _chunks(lo, hi):
         np.matmul(X[rows] - mean, matrix, out=out[rows])
+
+
+def _map_triangular(lo, hi, b, mean, lower, X):
+    (trmm,) = get_blas_funcs(("trmm",), (lower, X))
+    for rows in _chunks(lo, hi):
+        X[rows] -= mean
+        trmm(1.0, lower, X[rows].T, lower=True, overwrite_b=True)  # columns of X', in place
 
 
 def _parts(n):
@@ -79,3 +87,25 @@ def mapped(X, mean, matrix, n_threads):
         args = X, mean, np.ascontiguousarray(matrix, X.dtype), out
         run_blocks(_map, len(X), _parts(len(X)), args, n_threads)
     return out
+
+
+def mapped_by_triangle(X, mean, lower, n_threads):
+    """Replace X by ``(X - mean) @ lower.T``, in half of the time of :func:`mapped`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Overwritten.
+    mean : ndarray of shape (d,)
+    lower : ndarray of shape (d, d)
+        Lower triangular.
+    n_threads : int
+
+    Returns
+    -------
+    X : ndarray of shape (n, d)
+    """
+    with single_threaded_blas():
+        args = mean, np.asfortranarray(lower, X.dtype), X
+        run_blocks(_map_triangular, len(X), _parts(len(X)), args, n_threads)
+    return X

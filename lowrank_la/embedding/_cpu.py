@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._kernels.csr import NARROW, sum_rows
-from .._kernels.gram import mapped, moments
+from .._kernels.gram import mapped, mapped_by_triangle, moments
 from .._kernels.rng import _MASK, _SHIFT, gaussian_pair_cpu, philox_cpu
 from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel, specialise
@@ -17,7 +17,7 @@ LARGEST = 127  # of int8
 _VANISHED = 1e-36  # lengths of rows whose inverse float32 may not hold: they count as zero
 HASHED, SPARSE, GAUSSIAN = range(3)  # laws of the random entries
 
-__all__ = ["mapped", "moments"]
+__all__ = ["mapped", "mapped_by_triangle", "moments"]
 to_device, to_host = frozen, np.asarray
 empty = aligned
 
@@ -62,20 +62,31 @@ def empty_rows(n, n_columns, dtype, written=True):
     return Rows(aligned((stored, padded(n_columns)), dtype), units, np.empty(n))
 
 
-def as_rows(values):
+def as_rows(values, n_threads):
     """Rows of an array, padded by zeros if they must be."""
     n, n_columns = values.shape
     if n_columns == padded(n_columns):
-        return Rows(values, np.empty(0, np.float32), lengths(values))
+        return Rows(values, np.empty(0, np.float32), lengths(values, n_threads))
     rows = empty_rows(n, n_columns, values.dtype)
     rows.values[:, :n_columns], rows.values[:, n_columns:] = values, 0
-    return rows._replace(norms=lengths(values))
+    return rows._replace(norms=lengths(values, n_threads))
 
 
-def lengths(values):
-    """Lengths of rows, in float64, from some of them at a time."""
-    parts = np.split(values, range(_BLOCK, len(values), _BLOCK))
-    return np.concatenate([np.linalg.norm(part.astype(np.float64), axis=1) for part in parts])
+@kernel
+def _lengths(lo, hi, b, values, norms):
+    # (n, d) in; (n,) out
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        square = 0.0
+        for c in range(np.uint64(values.shape[1])):
+            square += np.float64(values[i, c]) * np.float64(values[i, c])
+        norms[i] = math.sqrt(square)
+
+
+def lengths(values, n_threads=None):
+    """Lengths of rows, in float64."""
+    norms = np.empty(len(values))
+    run_blocks(_lengths, len(values), _BLOCK, (frozen(values), norms), n_threads)
+    return norms
 
 
 # --- products

@@ -38,14 +38,14 @@ def empty_rows(n, n_columns, dtype, written=True):
     return Rows(xp.empty((stored, padded(n_columns)), dtype), units, xp.empty(n))
 
 
-def as_rows(values):
+def as_rows(values, n_threads):
     """Rows of an array, padded by zeros if they must be."""
     rows = xp.zeros((len(values), padded(values.shape[1])), values.dtype)
     rows[:, : values.shape[1]] = values
     return Rows(rows, xp.empty(0, np.float32), lengths(values))
 
 
-def lengths(values):
+def lengths(values, n_threads=None):
     """Lengths of rows, in float64."""
     return xp.sqrt((values.astype(np.float64) ** 2).sum(axis=1))
 
@@ -224,3 +224,9 @@ def moments(X, n_threads):
 def mapped(X, mean, matrix, n_threads):
     """Return ``(X - mean) @ matrix``, in the precision of X."""
     return (X - xp.asarray(mean)) @ xp.asarray(matrix.astype(X.dtype))
+
+
+def mapped_by_triangle(X, mean, lower, n_threads):
+    """Replace X by ``(X - mean) @ lower.T``, in the precision of X."""
+    X[...] = mapped(X, mean, lower.T, n_threads)
+    return X

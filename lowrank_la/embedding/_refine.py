@@ -48,25 +48,27 @@ def whitened_rows(
         U, _ = sum_of_powers(kernels, operator, rows, weights, n_columns, dtype, False, n_threads)
         if step:
             mean, gram = kernels.moments(U, n_threads)
-            U = kernels.mapped(U, mean, _whitening(gram), n_threads)
+            U = kernels.mapped_by_triangle(U, mean, _whitening(gram), n_threads)
         if callback:
             callback({"whitened steps": step})
-        rows = kernels.as_rows(U if columns is None else U * columns[:, None])
+        if columns is not None:
+            U *= columns[:, None]
+        rows = kernels.as_rows(U, n_threads)
     return rows
 
 
 def _whitening(gram):
-    """Return W with WᵀGW = I, for a Gram matrix G that may be singular."""
+    """Return a lower triangle T with TGTᵀ = I, for a Gram matrix G that may be singular."""
     d = len(gram)
     jitter = max(_JITTER / d, _NOISE) * np.trace(gram) or 1.0
     lower = linalg.cholesky(gram + jitter * np.eye(d), lower=True)
-    return linalg.solve_triangular(lower, np.eye(d), lower=True).T
+    return linalg.solve_triangular(lower, np.eye(d), lower=True)
 
 
 def principal_components(kernels, E, n_components, n_threads):
     """Mean of the rows, and the directions of most variance, of a fixed sign."""
     mean, gram = kernels.moments(E, n_threads)
-    d = len(gram)
-    vectors = linalg.eigh(gram, subset_by_index=[d - n_components, d - 1])[1][:, ::-1]
+    # All of them: LAPACK's way to find some alone takes longer.
+    vectors = linalg.eigh(gram, driver="evd")[1][:, ::-1][:, :n_components]
     largest = np.abs(vectors).argmax(axis=0)
     return mean, vectors * np.sign(vectors[largest, np.arange(n_components)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowrank_la._kernels.gram import mapped, moments
+from lowrank_la._kernels.gram import mapped, mapped_by_triangle, moments
 
 
 @pytest.mark.parametrize("n", [1, 3, 2048, 5000, 40_000])
@@ -24,3 +24,20 @@ def test_moments_and_maps(n, dtype):
         for one, other in zip(moments(X, n_threads), (mean, gram), strict=True):
             np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(mapped(X, mean, matrix, n_threads), found)
+
+
+@pytest.mark.parametrize("n", [1, 3, 5000, 40_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_maps_by_triangles(n, dtype):
+    rng = np.random.default_rng(0)
+    X, mean = (rng.normal(size=(n, 7)) + 3).astype(dtype), np.linspace(1, 2, 7).astype(dtype)
+    lower = np.tril(rng.normal(size=(7, 7)))
+    expected = mapped(X, mean, lower.T, 1)
+    results = []
+    for n_threads in (1, 2, 3):
+        given = X.copy()
+        results.append(mapped_by_triangle(given, mean, lower, n_threads))
+        assert results[-1] is given
+    np.testing.assert_allclose(results[0], expected, rtol=1e-4, atol=1e-5)
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
