@@ -6,13 +6,13 @@ the bits are the same on any number of threads.
 """
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, run_blocks
 
 _PARTS = 16  # at most, with a Gram matrix each
 _ROWS = 2048  # at a time
+_PANEL = 64  # columns
 
 
 def _chunks(lo, hi):
@@ -35,11 +35,13 @@ def _map(lo, hi, b, X, mean, matrix, out):
         np.matmul(X[rows] - mean, matrix, out=out[rows])
 
 
-def _map_triangular(lo, hi, b, mean, lower, X):
-    (trmm,) = get_blas_funcs(("trmm",), (lower, X))
+def _map_triangular(lo, hi, b, mean, upper, X):
+    # By panels of columns. BLAS has a call for it, but SciPy's holds the interpreter's lock.
     for rows in _chunks(lo, hi):
-        X[rows] -= mean
-        trmm(1.0, lower, X[rows].T, lower=True, overwrite_b=True)  # columns of X', in place
+        centred = X[rows] - mean
+        for begin in range(0, len(upper), _PANEL):
+            end = min(len(upper), begin + _PANEL)
+            np.matmul(centred[:, :end], upper[:end, begin:end], out=X[rows, begin:end])
 
 
 def _parts(n):
@@ -90,7 +92,7 @@ def mapped(X, mean, matrix, n_threads):
 
 
 def mapped_by_triangle(X, mean, lower, n_threads):
-    """Replace X by ``(X - mean) @ lower.T``, in half of the time of :func:`mapped`.
+    """Replace X by ``(X - mean) @ lower.T``, in less time than :func:`mapped`.
 
     Parameters
     ----------
@@ -106,6 +108,6 @@ def mapped_by_triangle(X, mean, lower, n_threads):
     X : ndarray of shape (n, d)
     """
     with single_threaded_blas():
-        args = mean, np.asfortranarray(lower, X.dtype), X
+        args = mean, np.ascontiguousarray(lower.T, X.dtype), X
         run_blocks(_map_triangular, len(X), _parts(len(X)), args, n_threads)
     return X
