@@ -135,6 +135,11 @@ class Stream:
         return total
 
     @property
+    def _kernels(self):
+        """Not an attribute, since modules cannot be pickled."""
+        return twin(__package__, self._device, self._sketch._room)
+
+    @property
     def _next_row(self):
         return self._first + self.n_rows
 
@@ -145,7 +150,6 @@ class Stream:
 
     def _begin(self, block):
         self._device = resolve_device(self._device, block)
-        self._kernels = twin(__package__, self._device, self._sketch._room)
         self._law = self._sketch._law(self._kernels)
         self._n_columns, self._dtype = block.shape[1], precision(block)
         self._sums = self._kernels.new_sums(self._sketch.shape[0], self._n_columns)
