@@ -8,7 +8,7 @@ from .._kernels.rng import _MASK, _SHIFT, gaussian_pair_cpu, philox_cpu
 from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel
-from ._tiles_cpu import dense_rows, new_buffer, to_device
+from ._rows_cpu import dense_rows, new_buffer, to_device
 
 __all__ = ["to_device"]
 

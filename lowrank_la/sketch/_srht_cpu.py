@@ -1,26 +1,16 @@
 """Loops of the subsampled randomized Hadamard transform on the CPU."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from .._kernels.hadamard import GROUP, ROWS, STRIDE, WIDTH, across, places, tiles, within
 from .._kernels.rng import _MASK, _SHIFT, philox_cpu
-from .._support.blocks import frozen, run_blocks
-from .._support.jit import kernel, specialise
-from ._tiles_cpu import (
-    LOADERS,
-    count,
-    dense_rows,
-    joined,
-    new_buffer,
-    new_sums,
-    oriented,
-    to_device,
-)
+from .._support.blocks import aligned, frozen, run_blocks
+from .._support.jit import kernel
+from ._rows_cpu import dense_rows, new_buffer, to_device
 
-__all__ = ["new_buffer", "new_sums", "to_device"]
+__all__ = ["new_buffer", "to_device"]
 
 ALIGNED = ROWS  # rows come in blocks of as many
 TAKES_SPARSE = False
@@ -74,18 +64,20 @@ def _made_signs(law, order, first, n_blocks):
     return frozen(row_signs), frozen(sample_signs)
 
 
-load = None  # bound where the template is specialised
-
-
-def _add(lo, hi, b, data, begin, row_signs, sample_signs, samples, scratch, sums):
-    # A tile of columns: (n, d), or (d, n); (n_blocks, 1024) (n_blocks, m) (m,) in;
+@kernel
+def _add(lo, hi, b, data, first, row_signs, sample_signs, samples, scratch, sums):
+    # A tile of columns: (n, d) (n_blocks, 1024) (n_blocks, m) (m,) in;
     # (n_tiles, length) scratch; (n_tiles, m, 32) out
-    column, width, tile = np.uint64(lo), np.uint64(hi - lo), scratch[b]
+    begin, end, tile = np.uint64(lo), np.uint64(hi), scratch[b]
+    width = end - begin
     for block in range(np.uint64(len(row_signs))):
         for group in range(_GROUP):
-            row, start = group * _GROUP, group * _STRIDE
-            signs = row_signs[block, row : row + _GROUP]
-            load(data, begin + block * _ROWS + row, _GROUP, signs, column, start, width, tile)
+            at = group * _STRIDE
+            for row in range(group * _GROUP, (group + _ONE) * _GROUP):
+                sign, source = row_signs[block, row], data[first + row, begin:end]
+                for c in range(width):
+                    tile[at + c] = sign * np.float64(source[c])
+                at += _WIDTH
             within(tile, group, width)
         across(tile, width)
         for s in range(np.uint64(len(samples))):
@@ -93,11 +85,14 @@ def _add(lo, hi, b, data, begin, row_signs, sample_signs, samples, scratch, sums
             source = tile[samples[s] : samples[s] + _WIDTH]
             for c in range(width):
                 target[c] += sign * source[c]
+        first += _ROWS
 
 
-@functools.cache
-def _adder(order):
-    return specialise(_add, order, load=LOADERS[order])
+def new_sums(m, d):
+    """Return zeros for m rows of d columns, tile by tile."""
+    sums = aligned((-(-d // WIDTH), m, WIDTH), np.float64)
+    sums.fill(0)
+    return sums
 
 
 def add(law, block, lo, hi, first, sums):
@@ -115,18 +110,17 @@ def add(law, block, lo, hi, first, sums):
         In the order of the rows that are sampled, so that they are read as they lie.
     """
     data, begin = dense_rows(block, lo, hi)
-    kind, data = oriented(data)
     order = np.argsort(law.rows, kind="stable")
     signs = _made_signs(law, order, first, (hi - lo) // ROWS)
     samples, scratch = frozen(places(law.rows[order])), tiles(len(sums))
     args = data, np.uint64(begin), *signs, samples, scratch, sums
-    run_blocks(_adder(kind), block.shape[1], WIDTH, args)
+    run_blocks(_add, block.shape[1], WIDTH, args)
 
 
 def total(law, sums, d):
     """Return the sketch, an array of shape (m, d)."""
     out = np.empty((len(law.rows), d))
-    out[np.argsort(law.rows, kind="stable")] = joined(sums, d)
+    out[np.argsort(law.rows, kind="stable")] = sums.transpose(1, 0, 2).reshape(len(out), -1)[:, :d]
     out /= np.sqrt(len(out))
     return out
 
@@ -168,5 +162,5 @@ def adjoint(law, values, first, out):
     k, order = values.shape[1], np.argsort(law.rows, kind="stable")
     signs = _made_signs(law, order, first, -(-len(out) // ROWS))
     values = frozen(values[order] / np.sqrt(len(values)))
-    args = *signs, frozen(places(law.rows[order])), values, tiles(count(k)), out
+    args = *signs, frozen(places(law.rows[order])), values, tiles(-(-k // WIDTH)), out
     run_blocks(_adjoint, k, WIDTH, args)

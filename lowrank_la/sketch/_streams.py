@@ -6,7 +6,7 @@ from scipy import sparse
 from .._support.cuda import is_device_array, resolve_device, twin
 from .._support.validation import check_integer
 
-_ENTRIES = 1 << 21  # of the data at a time, about: they stay in the last level of the cache
+_ENTRIES = 1 << 20  # of the data at a time, about: they stay in the last level of the cache
 _ROWS = 1 << 18
 
 
