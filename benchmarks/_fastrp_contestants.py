@@ -1,7 +1,7 @@
 """Who embeds a graph in the FastRP benchmarks; each takes an adjacency and returns rows.
 
-``python -m benchmarks._fastrp_contestants NAME FILE ROUNDS`` measures one of them in a
-process of its own, and prints wall and CPU seconds and the most memory held.
+``python -m benchmarks._fastrp_contestants NAME FILE`` is one of them in a process of its own:
+it makes a call for each line that it is sent, so that several can take turns.
 """
 
 import json
@@ -107,24 +107,30 @@ def read(path):
     return sparse.csr_array((np.ones(len(indices), np.int8), indices, indptr), shape=(n, n))
 
 
-def measure(name, path, rounds):
-    """Least wall and CPU seconds of some calls after one that may compile; peak memory in MB."""
-    from benchmarks._harness import _memory_mb
-
-    A = read(path)
+def prepared(name, path):
+    """The call to be measured, without its reading of the graph and its compilation."""
+    A, call = read(path), globals()[name]
     if name == "cleora_propagations":
         A, _ = cleora_graph(A)
     elif name.startswith("ours"):
-        globals()[name](A[:2000, :2000])  # compiles
+        call(A[:2000, :2000])  # compiles
     elif name.startswith("recurrence"):
-        A = A.astype(np.float32 if name.endswith("32") else np.float64)
-    times = []
-    for _ in range(rounds):
+        A = A.astype(np.float32 if name.endswith("float32") else np.float64)
+    return lambda: call(A)
+
+
+def serve(name, path):
+    """Wait for a line, call, and print wall and CPU seconds and the most MB so far; again."""
+    from benchmarks._harness import peak_mb
+
+    call = prepared(name, path)
+    print(flush=True)
+    for _ in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
-        globals()[name](A)
-        times.append((time.perf_counter() - wall, time.process_time() - cpu))
-    return *np.min(times, axis=0).tolist(), _memory_mb("VmHWM")
+        call()
+        seconds = time.perf_counter() - wall, time.process_time() - cpu
+        print(json.dumps([*seconds, peak_mb()]), flush=True)
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    serve(*sys.argv[1:])

@@ -4,6 +4,7 @@ The authors' recurrence is our own version of it in SciPy: their code needs far 
 and memory. Contestants on large graphs run in processes of their own, in turns.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -18,10 +19,11 @@ from lowrank_la.embedding import FastRP, fastrp
 
 from . import _fastrp_contestants as contestants
 from ._fastrp_problems import block_accuracy, chung_lu, load, planted_blocks, top_k_f1
-from ._harness import Row, compare, pin_threads
+from ._harness import Row, Timing, compare, pin_threads
 
 PEERS = ["scikit-network", "pycleora", "nodevectors"]
 ROOT = Path(__file__).parents[1]
+SINGLE = ", one thread"
 LIKE_THE_AUTHORS = {"blogcatalog": 38.6, "ppi": None, "wikipedia": None}  # micro F1, their code
 REFINED = {  # options, chosen on the same splits; the micro and macro F1 that are required
     "blogcatalog": ({"similarity": "symmetric", "weights": (1, 1, 1), "refine": 2}, 42.0, 28.0),
@@ -30,47 +32,65 @@ REFINED = {  # options, chosen on the same splits; the micro and macro F1 that a
 }
 
 
-def alone(name, path, threads, rounds):
-    """Wall seconds, CPU seconds and MB of a contestant in a process of its own."""
+@contextlib.contextmanager
+def started(name, path, threads):
+    """A contestant in a process of its own, ready to be measured."""
     environment = dict(os.environ)
     pin_threads(threads, environment)
-    command = [sys.executable, "-m", f"{__package__}._fastrp_contestants", name, path, str(rounds)]
-    done = subprocess.run(
-        command, env=environment, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", f"{__package__}._fastrp_contestants", name, path]
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        yield child
+        child.stdin.close()
+
+
+def in_turns(threads_of, path, rounds):
+    """Time contestants, each in its own process, with so many threads, round after round."""
+    timings = {name: Timing() for name in threads_of}
+    with contextlib.ExitStack() as stack:
+        children = {
+            name: stack.enter_context(started(name.removesuffix(SINGLE), path, threads))
+            for name, threads in threads_of.items()
+        }
+        for _ in range(rounds):
+            for name, child in children.items():
+                print(file=child.stdin, flush=True)
+                wall, cpu, timings[name].peak_mb = json.loads(child.stdout.readline())
+                timings[name].walls.append(wall)
+                timings[name].cpus.append(cpu)
+    return timings
 
 
 def large_rows(bench, n, m, bars, memory_bars, rounds):
     """Time and memory of the plain mode, with the paper's weights."""
     n, m = (20_000, 100_000) if bench.quick else (n, m)
-    problem = f"Chung-Lu n={n} m={m}"
+    problem, alone = f"Chung-Lu n={n} m={m}", f"ours{SINGLE}"
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/graph.npz"
         contestants.save(path, chung_lu(n, m))
-        both = {name: alone(name, path, 2, rounds) for name in ("ours", "ours_int8")}
-        single = alone("ours", path, 1, rounds)
-        for name, bar in bars.items():
-            theirs = alone(name, path, 2, 1 if "64" in name or "cleora" in name else 2)
-            note = f"minima; CPU, one thread: {single[1]:.3g} and {theirs[1]:.3g} s"
-            yield Row(
-                problem, "fastrp, 2 threads", name, both["ours"][1], theirs[1], both["ours"][0],
-                theirs[0], clock="wall", bar=bench.bar(bar), note=note,
-            )  # fmt: skip
-            if name == "recurrence":
-                yield Row.memory(
-                    problem, "fastrp", name, both["ours"][1:], theirs[1:],
-                    bar=bench.bar(1 / 0.55), note="most memory of a process",
-                )  # fmt: skip
-        for name, allowed in memory_bars.items():
-            yield Row.memory(
-                problem, name, "allowed", both[name][1:], (None, allowed), bar=bench.bar(1.0),
-                note="most memory of a process",
-            )  # fmt: skip
-        yield Row(
-            problem, "fastrp, 2 threads", "fastrp, int8", both["ours"][1], both["ours_int8"][1],
-            both["ours"][0], both["ours_int8"][0], clock="wall",
+        threads_of = {"ours": 2, "ours_int8": 2, alone: 1} | dict.fromkeys(bars, 2)
+        timings = in_turns(threads_of, path, rounds)
+    note = (
+        f"medians of {rounds} in turns; ours on one thread: {timings[alone].wall_s:.3g} s, "
+        f"on two {timings['ours'].cpu_s:.3g} s of CPU"
+    )
+    for name, bar in (bars | {"ours_int8": None}).items():
+        yield Row.of(
+            problem, "ours", name, timings, clock="wall", bar=bar and bench.bar(bar), note=note
+        )
+    mine, note = timings["ours"], "most memory of a process"
+    for peer in timings.keys() & {"recurrence"}:
+        yield Row.memory(
+            problem, "ours", peer, (mine.cpu_s, mine.peak_mb),
+            (timings[peer].cpu_s, timings[peer].peak_mb), bar=bench.bar(1 / 0.55), note=note,
         )  # fmt: skip
+    for name, allowed in memory_bars.items():
+        held = timings[name].cpu_s, timings[name].peak_mb
+        yield Row.memory(
+            problem, name, "allowed", held, (None, allowed), bar=bench.bar(1.0), note=note
+        )
 
 
 def plain_quality_rows(bench):
@@ -127,7 +147,7 @@ def peer_quality_rows(bench):
     for peer, (package, embed) in peers.items():
         bench.peer(package)
         mine = functools.partial(fastrp, A, 128, random_state=0, **options)
-        timings = compare({"refined": mine, peer: functools.partial(embed, A)}, rounds=2)
+        timings = compare({"refined": mine, peer: functools.partial(embed, A)}, bench.quick)
         F1 = [top_k_f1(timings[key].result, Y) for key in ("refined", peer)]
         yield Row.of(
             "blogcatalog", "refined", peer, timings, measure="micro F1", quality=F1[0][0],
@@ -146,7 +166,7 @@ def block_rows(bench):
             "fastrp": lambda: fastrp(A, 128, random_state=0, **options),  # noqa: B023
             "recurrence": lambda: contestants.recurrence(A.astype(float)),
         }
-        timings = compare(calls, rounds=2)
+        timings = compare(calls, bench.quick)
         accuracy = block_accuracy(timings["fastrp"].result, blocks, degrees)
         yield Row.of(
             f"planted blocks n={n}", "fastrp", "recurrence", timings, measure="accuracy, %",
@@ -174,7 +194,7 @@ def reweight_rows(bench):
 
 SECTIONS = {
     "Plain, 1M nodes (wall, two threads, processes of their own)": functools.partial(
-        large_rows, n=10**6, m=10**7, rounds=4, memory_bars={"ours_int8": 1100.0},
+        large_rows, n=10**6, m=10**7, rounds=3, memory_bars={"ours_int8": 1100.0},
         bars={"recurrence": 12, "recurrence_float32": 6, "cleora_propagations": 4},
     ),
     "Plain, 100,000 nodes (wall, two threads, processes of their own)": functools.partial(
