@@ -14,6 +14,7 @@ from ..sketch import SRHT, CountSketch, Gaussian, SparseSign
 from ._design import Design
 from ._factor import EPS, NEGLIGIBLE, Factor, from_gram, from_sketch
 from ._refine import corrected
+from ._streaming import SketchedRows
 
 SKETCHES = {
     "srht": SRHT,
@@ -22,7 +23,7 @@ SKETCHES = {
     "countsketch": CountSketch,
 }
 _STABLE = 10 * EPS  # the backward error that a backward stable method may have
-_WIDE = 300  # columns from which thirty passes over the rows cost less than a second Gram matrix
+_WIDE = 200  # columns from which iterations cost less than a second Gram matrix
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class Options:
     negligible: float = NEGLIGIBLE
     seed: int = 0
 
-    def preconditioner(self, d, oversampling):
-        """Sketch of a design with d columns to precondition with."""
-        m = max(self.sketch_size or oversampling * d, d)
-        return SKETCHES[self.sketch or "sparse_sign"](m, random_state=self.seed)
+    def made_sketch(self, design, m):
+        """Sketch of a design with m rows, unless there is a size; sparse rows stay sparse."""
+        default = "sparse_sign" if design.sparse else "srht"
+        m = max(self.sketch_size or m, design.n_design)
+        return SKETCHES[self.sketch or default](m, random_state=self.seed)
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,16 @@ class Solution:
     Attributes
     ----------
     coef : ndarray of shape (d, k)
-    squares : ndarray of shape (k,)
-        Of the residuals' norms; those of the sketched rows for "sketch".
+    norms : ndarray of shape (k,)
+        Of the residuals; of the sketched ones for "sketch".
     factor : Factor
     errors : list of float
-        Backward errors before each correction; none for "sketch".
+        Backward errors, the last one that of the coefficients; none for "sketch".
     method : str
     """
 
     coef: np.ndarray
-    squares: np.ndarray
+    norms: np.ndarray
     factor: Factor
     errors: list
     method: str
@@ -84,13 +86,13 @@ class Solution:
 
 def _corrected(method, design, factor, coef, frobenius):
     coef, squares, errors = corrected(design, factor, coef, frobenius)
-    return Solution(coef, squares, factor, errors, method)
+    return Solution(coef, np.sqrt(squares), factor, errors, method)
 
 
 def csne(design, options):
     """Correct scaled normal equations; None where they are too ill conditioned."""
     gram, products = design.gram()
-    factor = from_gram(gram)
+    factor = from_gram(gram, options.negligible)
     if factor is None:
         return None
     return _corrected("csne", design, factor, factor.solve(products), np.sqrt(np.trace(gram)))
@@ -98,14 +100,14 @@ def csne(design, options):
 
 def presketch(design, options):
     """Solve the normal equations in a basis that a sketch of the design gives."""
-    rows, _ = design.sketched(options.preconditioner(design.n_design, 4))
+    rows, _ = design.sketched(options.made_sketch(design, 4 * design.n_design))
     factor, coef = from_sketch(rows, options.negligible, design.constant).recomputed(design)
     return _corrected("presketch", design, factor, coef, linalg.norm(rows))
 
 
 def spir(design, options):
     """Iterate by conjugate gradients, and refine (Epperly, Meier, Nakatsukasa 2024)."""
-    return _iterated("spir", design, options, 40, _ConjugateGradients)
+    return _iterated("spir", design, options, 12, _ConjugateGradients)
 
 
 def fossils(design, options):
@@ -114,7 +116,7 @@ def fossils(design, options):
 
 
 def _iterated(method, design, options, oversampling, solver):
-    sketch = options.preconditioner(design.n_design, oversampling)
+    sketch = options.made_sketch(design, oversampling * design.n_design)
     rows, targets = design.sketched(sketch)
     factor = from_sketch(rows, options.negligible, design.constant)
     start = factor.solve(rows.T @ targets)
@@ -181,12 +183,14 @@ class _HeavyBall(_Iterated):
 
 def sketch_and_solve(design, options):
     """Least squares of the sketched rows: one pass."""
-    sketch = SKETCHES[options.sketch or "srht"]
-    d = design.n_design
-    m = options.sketch_size or min(sketch.size(d, options.eps, options.delta), design.n)
-    rows, targets = design.sketched(sketch(max(m, d), random_state=options.seed))
-    solution = qr(Design(rows, targets), options)
-    return replace(solution, errors=[], method="sketch")
+    sketch = options.approximation(design.n_design)
+    rows = SketchedRows(sketch, design.n_features, design.constant)
+    rows.update(design)
+    triangle = rows.triangle()
+    penalties = design.penalties[: design.n_features]
+    solution = qr(Design(*triangle.problem(), alpha=penalties), options)
+    coef = triangle.with_constant(solution.coef)
+    return replace(solution, coef=coef, errors=[], method="sketch")
 
 
 def qr(design, options):
@@ -220,6 +224,7 @@ METHODS = {
     "presketch": presketch,
     "spir": spir,
     "fossils": fossils,
+    "qr": qr,
     "sketch": sketch_and_solve,
 }
 
