@@ -51,6 +51,12 @@ class Options:
     negligible: float = NEGLIGIBLE
     seed: int = 0
 
+    def approximation(self, d):
+        """Sketch that stands for the rows: of any number of them, with d columns."""
+        law = SKETCHES[self.sketch or "srht"]
+        m = max(self.sketch_size or law.size(d, self.eps, self.delta), d)
+        return law(m, random_state=self.seed)
+
     def made_sketch(self, design, m):
         """Sketch of a design with m rows, unless there is a size; sparse rows stay sparse."""
         default = "sparse_sign" if design.sparse else "srht"
