@@ -5,5 +5,11 @@ from ._support.lazy import attach
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = attach(
-    __name__, {"cluster": "cluster", "embedding": "embedding", "transport": "transport"}
+    __name__,
+    {
+        "cluster": "cluster",
+        "embedding": "embedding",
+        "linear_model": "linear_model",
+        "transport": "transport",
+    },
 )

@@ -12,9 +12,11 @@ import numpy as np
 from .._kernels import syrk
 from .._support.blocks import aligned, frozen, run_blocks
 from . import _cpu
+from ._streaming import take
 
 _PARTS = 16  # at most, with a Gram matrix each
 _PANEL = 65536  # numbers in a panel: half of a second-level cache
+_SKETCHED_ROWS = 8192  # at a time: a sketch goes over its own rows for every such panel
 _TINY = 1e-200  # smaller sums of squares may have lost digits
 
 
@@ -23,6 +25,13 @@ def _finite(sums):
     if not np.isfinite(sums).all():
         raise FloatingPointError
     return sums
+
+
+def column_sizes(X):
+    """Largest absolute value in every column."""
+    if hasattr(X, "indptr"):
+        return abs(X).max(axis=0).toarray().ravel()
+    return np.maximum(X.max(axis=0), -X.min(axis=0))
 
 
 class Design:
@@ -34,22 +43,29 @@ class Design:
     Y : ndarray of shape (n, k), float64
     weights : ndarray of shape (n,), or None
     fit_intercept : bool
-        Whether a constant is the design's last column; dense features are then
-        taken relative to the mean of some rows.
+        Whether a constant is the design's last column.
     alpha : float or ndarray of shape (p,)
         What the squares of the coefficients but the constant cost.
     n_threads : int
+    centred : bool
+        Whether dense features are taken relative to the mean of some rows, where
+        there is a constant: it does not change the fit, but the rounding.
 
     Attributes
     ----------
+    shift : ndarray of shape (p,)
+        What is subtracted from the features.
     n_passes : int
         How often all rows were read so far.
     """
 
-    def __init__(self, X, Y, weights=None, fit_intercept=False, alpha=0.0, n_threads=None):
+    def __init__(
+        self, X, Y, weights=None, fit_intercept=False, alpha=0.0, n_threads=None, centred=True
+    ):
         self.X, self.Y = X, frozen(Y)
         self.weights = frozen(np.empty(0) if weights is None else weights)
         self.sparse = hasattr(X, "indptr")
+        self.csr = tuple(map(frozen, (X.data, X.indices, X.indptr))) if self.sparse else ()
         self.n, self.n_features = X.shape
         self.n_targets = Y.shape[1]
         self.constant = bool(fit_intercept)
@@ -57,10 +73,15 @@ class Design:
         self.n_threads, self.n_passes = n_threads, 0
         self.penalties = np.zeros(self.n_design)
         self.penalties[: self.n_features] = alpha
-        self.shift = np.zeros(self.n_features)
-        if fit_intercept and not self.sparse:
-            sample = np.asarray(X[:: max(1, self.n // 1000)], dtype=np.float64)
-            self.shift = frozen(sample.mean(axis=0))
+        dense = self.constant and centred and not self.sparse
+        self.shift = frozen(self._some_mean() if dense else np.zeros(self.n_features))
+
+    def _some_mean(self):
+        """Mean of the features over a thousand rows; rows of weight zero do not count."""
+        rows = np.flatnonzero(self.weights) if len(self.weights) else range(self.n)
+        rows = rows[:: max(1, len(rows) // 1000)]
+        weights = self.weights[rows] if len(self.weights) else None
+        return np.average(self.X[rows].astype(np.float64), axis=0, weights=weights)
 
     @cached_property
     def width(self):
@@ -84,9 +105,8 @@ class Design:
     def pack(self, lo, hi, panel):
         """Write rows lo to hi of the design, and of the targets behind them, into a panel."""
         if self.sparse:
-            csr = self.X.data, self.X.indices, self.X.indptr
             sizes = self.n_features, self.n_design
-            _cpu.pack_sparse(lo, hi, *csr, self.Y, self.weights, *sizes, panel)
+            _cpu.pack_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, panel)
         else:
             rows, Y, weights = self._rows(lo, hi)
             _cpu.pack(0, hi - lo, rows, Y, self.shift, weights, self.n_design, panel)
@@ -95,12 +115,12 @@ class Design:
         """Rows as kernels take them; copied only if they do not lie row after row."""
         return frozen(self.X[lo:hi]), self.Y[lo:hi], self.weights[lo:hi]
 
-    def panels(self, lo=0, hi=None):
+    def panels(self, lo=0, hi=None, n_rows=None):
         """Yield panels and the rows used of each, from row lo to hi; the same memory every time."""
-        hi = self.n if hi is None else hi
-        panel = syrk.empty_panel(min(self.panel_rows, hi - lo), self.n_design + self.n_targets)
-        for begin in range(lo, hi, self.panel_rows):
-            m = min(hi - begin, self.panel_rows)
+        hi, n_rows = hi or self.n, n_rows or self.panel_rows
+        panel = syrk.empty_panel(min(n_rows, hi - lo), self.n_design + self.n_targets)
+        for begin in range(lo, hi, n_rows):
+            m = min(hi - begin, n_rows)
             panel[m:] = 0.0
             self.pack(begin, begin + m, panel)
             yield panel, m
@@ -123,25 +143,24 @@ class Design:
         with syrk.alone():
             (sums,) = self._run(work, (r + syrk.PAD, self.width))
         upper = np.triu(sums[:r, :r])
-        if basis is None and np.diag(upper).min() < _TINY:
-            self._require_squares()
+        if basis is None:
+            self._require_squares(np.diag(upper), self.X)
         gram = upper + np.triu(upper, 1).T
         penalties = np.diag(self.penalties)
         gram += penalties if basis is None else basis.T @ penalties @ basis
         return gram, sums[:r, r : r + self.n_targets]
 
-    def _require_squares(self):
-        """Refuse columns that are not zero though their squares are."""
-        sizes = abs(self.X).max(axis=0)
-        sizes = sizes.toarray() if self.sparse else sizes
-        if np.any((sizes > 0) & (sizes < np.sqrt(_TINY))):
-            raise FloatingPointError
+    def _require_squares(self, squares, columns):
+        """Refuse columns that are not zero though their sums of squares are, or nearly."""
+        if squares.min() < _TINY:
+            sizes = column_sizes(columns) * np.sqrt(self.weights.max(initial=0.0) or 1.0)
+            if np.any((sizes > 0) & (sizes < np.sqrt(_TINY))):
+                raise FloatingPointError
 
     def _add_gram(self, lo, hi, b, grams):
         if self.sparse:
-            csr = self.X.data, self.X.indices, self.X.indptr
             sizes = self.n_features, self.n_design
-            _cpu.add_gram_sparse(lo, hi, *csr, self.Y, self.weights, *sizes, grams[b])
+            _cpu.add_gram_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, grams[b])
             return
         for panel, _ in self.panels(lo, hi):
             syrk.add_gram(panel, self.n_design, grams[b])
@@ -188,8 +207,9 @@ class Design:
     def _add_gradient(self, coef, with_targets, lo, hi, b, gradients, squares):
         sums = coef, with_targets, gradients[b], squares[b]
         if self.sparse:
-            csr = self.X.data, self.X.indices, self.X.indptr
-            _cpu.add_gradient_sparse(lo, hi, *csr, self.Y, self.weights, self.n_features, *sums)
+            _cpu.add_gradient_sparse(
+                lo, hi, *self.csr, self.Y, self.weights, self.n_features, *sums
+            )
             return
         step = hi - lo if self.X.flags.c_contiguous else self.panel_rows
         for begin in range(lo, hi, step):
@@ -197,21 +217,28 @@ class Design:
             rows, Y, weights = self._rows(begin, begin + m)
             _cpu.add_gradient(0, m, rows, Y, self.shift, weights, *sums)
 
+    def rows(self):
+        """Yield rows of the design, the targets behind them, in the same memory every time.
+
+        Rows of weight zero are left out.
+        """
+        begin, width = 0, self.n_design + self.n_targets
+        for panel, m in self.panels():
+            rows, weights = panel[:m, :width], self.weights[begin : begin + m]
+            yield rows if weights.all() else rows[weights > 0]
+            begin += m
+        self.n_passes += 1
+
     def sketched(self, sketch):
         """Sketch of the design and of the targets, with the penalties as rows below."""
         stream = sketch.stream()
-        for panel, m in self.panels():
-            stream.update(panel[:m, : self.n_design + self.n_targets])
-        self.n_passes += 1
+        for rows in self.rows():
+            take(stream, rows)
         return self._penalised(_finite(stream.result()))
 
     def all_rows(self):
         """Return the design and its targets, with the penalties as rows below."""
-        self.n_passes += 1
-        width = self.n_design + self.n_targets
-        return self._penalised(
-            _finite(np.concatenate([panel[:m, :width].copy() for panel, m in self.panels()]))
-        )
+        return self._penalised(_finite(np.concatenate([rows.copy() for rows in self.rows()])))
 
     def some_rows(self, m):
         """About m rows of the design, evenly spaced."""
@@ -229,4 +256,6 @@ class Design:
     def target_norms(self):
         """Norms of the targets, with the weights."""
         weights = self.weights if len(self.weights) else 1.0
-        return np.sqrt(np.sum(np.square(self.Y.T) * weights, axis=1))
+        squares = _finite(np.sum(np.square(self.Y.T) * weights, axis=1))
+        self._require_squares(squares, self.Y)
+        return np.sqrt(squares)

@@ -59,10 +59,29 @@ class Factor:
         shifted = coef[-1] - last @ (rows.T @ (least - coef[:-1])) / (last @ last)
         return np.vstack([least, shifted])
 
-    def singular_values(self):
-        """Singular values of the design, the largest one first."""
+    def rescaled(self, scale):
+        """Factor of a design whose columns are the present ones divided by factors."""
+        rows = self.rows
+        if rows is not None:
+            rows = linalg.qr(rows / scale[:, None], mode="economic")[0]
+        return replace(self, basis=scale[:, None] * self.basis, rows=rows)
+
+    def rank_of(self, n_features):
+        """Rank of the features; of the centred ones if a constant follows them."""
+        return self.rank - (len(self.basis) - n_features)
+
+    def singular_values(self, n_features):
+        """Singular values of the features, the largest one first.
+
+        Of the centred features, if a constant follows them in the design.
+        """
         inverse = linalg.solve_triangular(self.core, self.basis.T, trans=1).T
-        return 1 / linalg.svdvals(self.least_norm(inverse))[::-1]
+        return (
+            1
+            / linalg.svdvals(self.least_norm(inverse)[:n_features])[: self.rank_of(n_features)][
+                ::-1
+            ]
+        )
 
     def recomputed(self, design):
         """Return the factor with the design's own Gram matrix as its core, and its solution."""
@@ -73,7 +92,7 @@ class Factor:
         )
 
 
-def from_gram(gram):
+def from_gram(gram, negligible=NEGLIGIBLE):
     """Factor of the normal equations themselves, or None where they are too ill conditioned."""
     used, scale = _scales(np.sqrt(np.diag(gram)))
     scaled = scale[:, None] * gram[np.ix_(used, used)] * scale
@@ -82,7 +101,8 @@ def from_gram(gram):
     except linalg.LinAlgError:
         return None
     rcond = _rcond(triangle)
-    return _factor(triangle, used, scale, len(gram), rcond) if rcond > SAFE else None
+    safe = rcond > max(SAFE, 10 * len(scale) * negligible)
+    return _factor(triangle, used, scale, len(gram), rcond) if safe else None
 
 
 def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):

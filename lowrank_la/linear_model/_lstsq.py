@@ -13,7 +13,7 @@ from .._support.validation import (
     check_weights,
     warn_convergence,
 )
-from ._design import Design
+from ._design import Design, column_sizes
 from ._methods import METHODS, SKETCHES, Options, seed_of
 
 _SMALL = 1e-100  # columns of a smaller fraction of the largest one's size have units of their own
@@ -94,27 +94,30 @@ def lstsq(
         columns with corrections, for condition numbers (of the scaled columns)
         up to 1e7. "presketch": normal equations in the basis of a sketch, for
         all. "spir" and "fossils": iterations in that basis, for hundreds of
-        columns or more. "sketch": least squares of the sketched rows, an
-        approximation by one pass.
-    rcond : float, optional
+        columns or more. "qr": LAPACK's Householder QR, which copies A.
+        "sketch": least squares of the sketched rows, an approximation by one
+        pass; exact while A has no more rows than the sketch.
+    rcond : float, default=None
         Singular values of A, its columns scaled to norm one, below this
         fraction of the largest are taken as zero. The default of 7e-15 only
         drops what cannot be told from rounding.
-    sample_weight : array_like of shape (n,), optional
+    sample_weight : array_like of shape (n,), default=None
         Weights of the squared residuals; a row of weight zero does not count.
-    sketch : {"srht", "gaussian", "sparse_sign", "countsketch"}, optional
-        "srht" unless given for the method "sketch", "sparse_sign" for others.
-    sketch_size : int, optional
+    sketch : {"srht", "gaussian", "sparse_sign", "countsketch"}, default=None
+        "srht" unless given; "sparse_sign" for a sparse A, but for the method
+        "sketch".
+    sketch_size : int, default=None
         Rows of the sketch, at least d. By default `eps` and `delta` set it for
         the method "sketch", and it is a multiple of d for the others.
-    eps, delta : float, default=0.5, 0.01
-        For the method "sketch" with a dense sketch: each entry of x is off by
-        more than ``eps / sqrt(d) * norm(b - A x) / sigma_min(A)`` with a
-        probability of at most delta.
-    n_jobs : int, optional
+    eps : float, default=0.5
+        For the method "sketch" with a dense sketch: how far the entries of x may
+        be off, in units of ``norm(b - A x) / (sqrt(d) * sigma_min(A))``.
+    delta : float, default=0.01
+        Probability with which one is farther off.
+    n_jobs : int, default=None
         Threads; None takes what Numba and joblib allow. The result does not
         depend on it.
-    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState
+    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState, default=None
         Of the sketch.
 
     Returns
@@ -166,23 +169,30 @@ def lstsq(
     """
     A, Y, weights = _checked_data(A, b, sample_weight)
     options = checked_options(method, rcond, sketch, sketch_size, eps, delta, A.shape[1], rng)
-    design, solution = solve(A, Y, method, options, weights, n_threads=n_jobs)
+    design, solution = solve("A", method, options, A, Y, weights, n_threads=n_jobs)
     vector = np.ndim(b) == 1
     dtype = np.result_type(A.dtype, np.float32)
-    coef, norms = solution.coef.astype(dtype), np.sqrt(np.maximum(solution.squares, 0.0))
-    values = solution.factor.singular_values()
+    coef = solution.coef.astype(dtype)
     return LstsqResult(
-        n_iter=len(solution.errors),
-        converged=solution.converged,
-        history=np.array(solution.errors),
         x=coef[:, 0] if vector else coef,
-        residual_norms=float(norms[0]) if vector else norms,
-        rank=solution.factor.rank,
-        condition_number=float(values[0] / values[-1]) if len(values) else 1.0,
-        backward_error=float(solution.errors[-1]) if solution.errors else None,
+        residual_norms=float(solution.norms[0]) if vector else solution.norms,
         n_passes=design.n_passes,
-        method=solution.method,
+        **facts(solution, A.shape[1]),
     )
+
+
+def facts(solution, n_features):
+    """Tell about a solution, by the names in results."""
+    values = solution.factor.singular_values(n_features)
+    return {
+        "rank": solution.factor.rank_of(n_features),
+        "condition_number": float(values[0] / values[-1]) if len(values) else 1.0,
+        "backward_error": float(solution.errors[-1]) if solution.errors else None,
+        "method": solution.method,
+        "n_iter": max(0, len(solution.errors) - 1),
+        "converged": solution.converged,
+        "history": np.array(solution.errors),
+    }
 
 
 def _checked_data(A, b, sample_weight):
@@ -242,8 +252,15 @@ def checked_options(method, rcond, sketch, sketch_size, eps, delta, d, rng):
     return Options(sketch, sketch_size, eps, delta, seed=seed_of(rng), **negligible)
 
 
-def solve(X, Y, method, options, weights=None, fit_intercept=False, alpha=0.0, n_threads=None):
+def solve(
+    name, method, options, X, Y, weights=None, fit_intercept=False, alpha=0.0, n_threads=None
+):
     """Solve a checked problem, and tell if the solution is not a stable method's.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls X, for errors.
 
     Returns
     -------
@@ -252,12 +269,14 @@ def solve(X, Y, method, options, weights=None, fit_intercept=False, alpha=0.0, n
         Its last coefficient is the constant, of the features themselves.
     """
     args = weights, fit_intercept, alpha, n_threads
-    design = Design(X, Y, *args)
     try:
-        solution = _run(design, method, options)
+        with np.errstate(all="ignore"):
+            design, solution = _run(method, options, X, Y, *args)
     except FloatingPointError:
-        require_finite("A", X)
-        design, solution = _rescaled(X, Y, method, options, *args)
+        require_finite(name, X)
+        design, solution = _run_rescaled(method, options, X, Y, *args)
+    if not np.isfinite(solution.coef).all():
+        raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
     if not solution.converged:
         warn_convergence(
             f"the method {solution.method!r} ended with a backward error of "
@@ -267,7 +286,9 @@ def solve(X, Y, method, options, weights=None, fit_intercept=False, alpha=0.0, n
     return design, solution
 
 
-def _run(design, method, options):
+def _run(method, options, X, Y, weights, fit_intercept, alpha, n_threads):
+    # A sketch of rows that come in blocks knows no mean: it has the same bits without.
+    design = Design(X, Y, weights, fit_intercept, alpha, n_threads, centred=method != "sketch")
     solution = METHODS[method](design, options)
     if solution is None:
         warn_convergence(
@@ -277,34 +298,33 @@ def _run(design, method, options):
         )
         solution = METHODS["presketch"](design, options)
     if not design.constant:
-        return solution
+        return design, solution
     *coef, constant = solution.coef
-    return replace(solution, coef=np.vstack([*coef, constant - design.shift @ np.array(coef)]))
+    coef = np.array(coef)
+    return design, replace(solution, coef=np.vstack([coef, constant - design.shift @ coef]))
 
 
-def _rescaled(X, Y, method, options, weights, fit_intercept, alpha, n_threads):
+def _run_rescaled(method, options, X, Y, weights, fit_intercept, alpha, n_threads):
     """Solve the problem in units in which no square overflows or vanishes."""
-    scale, unit = _units(X), 1 / _power_of_two(np.abs(Y).max(initial=0.0))
-    scaled = X @ sparse.diags_array(scale) if hasattr(X, "indptr") else X * scale
-    penalties = alpha * scale**2
-    design = Design(scaled, Y * unit, weights, fit_intercept, penalties, n_threads)
-    solution = _run(design, method, options)
-    full = np.append(scale, np.ones(design.n_design - len(scale)))[:, None]
-    return design, replace(
-        solution,
-        coef=solution.coef * full / unit,
-        squares=solution.squares / unit**2,
-        factor=replace(solution.factor, basis=full * solution.factor.basis),
-    )
+    level = 1.0 if weights is None else 1 / _power_of_two(weights.max())
+    scale = _units(np.maximum(column_sizes(X).astype(np.float64), np.sqrt(alpha * level)))
+    unit = 1 / _power_of_two(column_sizes(Y))
+    X = X @ sparse.diags_array(scale) if hasattr(X, "indptr") else X * scale
+    weights = None if weights is None else weights * level
+    args = weights, fit_intercept, alpha * level * scale**2, n_threads
+    design, solution = _run(method, options, X, Y * unit, *args)
+    full = np.append(scale, np.ones(design.n_design - len(scale)))
+    factor = solution.factor.rescaled(full[: len(solution.factor.basis)])
+    with np.errstate(over="ignore"):
+        coef = full[:, None] * (solution.coef / unit)
+        norms = solution.norms / unit / np.sqrt(level)
+        if len(factor.basis) == len(coef):
+            coef = factor.least_norm(coef)
+    return design, replace(solution, coef=coef, norms=norms, factor=factor)
 
 
-def _units(X):
-    """Factors for the columns, powers of two: one for all where their sizes are comparable."""
-    sizes = (
-        np.asarray(abs(X).max(axis=0).todense()).ravel()
-        if hasattr(X, "indptr")
-        else np.abs(X).max(axis=0)
-    )
+def _units(sizes):
+    """Factors for columns, powers of two: one for all where their sizes are comparable."""
     largest = sizes.max()
     near = (sizes == 0) | (sizes > largest * _SMALL)
     return 1 / _power_of_two(np.where(near, largest, sizes))

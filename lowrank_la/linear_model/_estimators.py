@@ -1,0 +1,293 @@
+"""Linear regression behind scikit-learn's estimator interface."""
+
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._support.validation import all_or_nothing, as_floats, check_threads, check_weights
+from ._design import Design
+from ._lstsq import checked_options, facts, solve
+from ._methods import METHODS, SKETCHES
+from ._streaming import FactoredRows, SketchedRows
+
+_FLOATS = [np.float64, np.float32]
+
+
+class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Linear regression on many rows: ordinary least squares, or ridge regression.
+
+    Solves what :class:`sklearn.linear_model.LinearRegression` does, as accurately as
+    Householder QR, in the time of the normal equations; see :func:`lstsq`.
+
+    Parameters
+    ----------
+    method : {"auto", "csne", "presketch", "spir", "fossils", "qr", "sketch"}, default="auto"
+        "auto" finds out what the data need; see :func:`lstsq` for the others. "sketch"
+        is an approximation by one pass.
+    sketch : {"srht", "gaussian", "sparse_sign", "countsketch"}, default=None
+        "srht" unless given for the method "sketch", "sparse_sign" for others.
+    sketch_size : int, default=None
+        Rows of the sketch, at least as many as coefficients with the intercept. By
+        default `eps` and `delta` set it for the method "sketch", whatever the number of
+        samples, and it is a multiple of the columns for the others.
+    eps : float, default=0.5
+        For the method "sketch" with a dense sketch: how far coefficients may be off, in
+        units of the residual's norm over ``sqrt(d)`` times the least singular value of
+        the d columns.
+    delta : float, default=0.01
+        Probability with which one is farther off.
+    alpha : float, default=0.0
+        Weight of the sum of squares of the coefficients, the intercept not among them, as
+        in :class:`sklearn.linear_model.Ridge`.
+    fit_intercept : bool, default=True
+        Whether to add a constant to the features.
+    rcond : float, default=None
+        Singular values, of columns of norm one, below this fraction of the largest are
+        taken as zero. The default of 7e-15 only drops what cannot be told from rounding.
+    n_jobs : int, default=None
+        Threads; None takes what Numba and joblib allow, as does -1. The result does not
+        depend on it.
+    random_state : None, int, Generator or RandomState, default=None
+        Seeds the sketch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients, in the precision of X; those of least norm where columns are
+        dependent.
+    intercept_ : float, or ndarray of shape (n_targets,)
+        The constant; 0.0 without one.
+    rank_ : int
+        Rank of X; of the centred X if there is an intercept; with `alpha`, that of X with
+        the square root of `alpha`, times the identity, below.
+    condition_number_ : float
+        Of the same matrix: an estimate of the largest singular value over the smallest
+        that is not zero.
+    backward_error_ : float or None
+        Least relative change of X for which the coefficients are exact, estimated: 1e-16
+        is what rounding allows. None for the method "sketch". After `partial_fit`, of the
+        triangular factor that is kept of X.
+    n_passes_ : int
+        How often the rows of X were read.
+    n_iter_ : int
+        Corrections of the coefficients.
+    converged_ : bool
+        Whether the backward error is that of a backward stable method.
+    history_ : ndarray
+        Backward errors, the last one that of the coefficients.
+    method_ : str
+        The method in use: that which "auto" chose, and "qr" after `partial_fit`, unless
+        it is "sketch".
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+
+    See Also
+    --------
+    lstsq : The plain function, where the methods are told in full.
+
+    Notes
+    -----
+    X is neither copied nor changed: arrays of float32 and float64 in any order and memory
+    maps are read as they are, sparse matrices by rows, never as dense ones. Rows of weight
+    zero do not count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.linear_model import SketchedLinearRegression
+    >>> X = np.random.default_rng(0).standard_normal((10_000, 3))
+    >>> model = SketchedLinearRegression().fit(X, X @ [1.0, 2.0, 3.0] + 4.0)
+    >>> model.coef_.round(12), float(model.intercept_.round(12)), model.method_
+    (array([1., 2., 3.]), 4.0, 'csne')
+    """
+
+    _parameter_constraints = {
+        "method": [StrOptions(set(METHODS))],
+        "sketch": [StrOptions(set(SKETCHES)), None],
+        "sketch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
+        "delta": [Interval(Real, 0, 1, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "rcond": [Interval(Real, 0, 1, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state", np.random.Generator],
+    }
+
+    def __init__(
+        self,
+        method="auto",
+        *,
+        sketch=None,
+        sketch_size=None,
+        eps=0.5,
+        delta=0.01,
+        alpha=0.0,
+        fit_intercept=True,
+        rcond=None,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.method = method
+        self.sketch = sketch
+        self.sketch_size = sketch_size
+        self.eps = eps
+        self.delta = delta
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.rcond = rcond
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None):
+        """Find the coefficients.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the squared residuals.
+
+        Returns
+        -------
+        self : SketchedLinearRegression
+
+        Raises
+        ------
+        ValueError
+            If X or y have NaN or infinite entries, or a parameter is out of its range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the backward error is not that of a backward stable method, which can happen
+            with the methods other than "auto".
+        """
+        # Sums over X tell whether it is finite: no pass of its own.
+        X, y, weights = self._checked(X, y, sample_weight, reset=True, ensure_all_finite=False)
+        options = self._options()
+        design, solution = solve(
+            "X", self.method, options, X, _as_columns(y), weights, self.fit_intercept, self.alpha,
+            self.n_jobs,
+        )  # fmt: skip
+        self._rows = None  # they are kept by partial_fit alone
+        return self._set(solution, solution.coef, design.n_passes, X.dtype, y.ndim)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
+    def partial_fit(self, X, y, sample_weight=None):
+        """Take more rows into account, in the memory of a few times as many as columns.
+
+        With the method "sketch", the same bits as `fit` on all the rows, for an integer as
+        `random_state`. With any other method the rows are factorised by Householder QR,
+        which is backward stable. After `fit`, which keeps nothing of its rows, it begins
+        anew.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+            Features; as many as before, and at least one sample.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; as many as before.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the squared residuals.
+
+        Returns
+        -------
+        self : SketchedLinearRegression
+
+        Raises
+        ------
+        ValueError
+            If X or y have NaN or infinite entries, or others features and targets than
+            before, or a parameter is out of its range.
+        """
+        first = getattr(self, "_rows", None) is None
+        X, y, weights = self._checked(X, y, sample_weight, reset=first)
+        options = self._options()
+        if first:
+            self._rows = self._new_rows(options)
+        elif y.shape[1:] != np.shape(self.coef_)[:-1]:
+            raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
+        rows = self._rows
+        try:
+            rows.update(Design(X, _as_columns(y), weights, rows.constant, centred=rows.centred))
+        except FloatingPointError as error:
+            raise ValueError("X or y has numbers too large to be added up") from error
+        triangle = rows.triangle()
+        _, solution = solve("X", "qr", options, *triangle.problem(), alpha=self.alpha)
+        if not rows.centred:
+            solution = replace(solution, errors=[], method="sketch")
+        coef = triangle.with_constant(solution.coef)
+        dtype = X.dtype if first else np.result_type(X, self.coef_)
+        return self._set(solution, coef, 1, dtype, y.ndim)
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc", "coo"], dtype=_FLOATS)
+        return X @ self.coef_.T + self.intercept_
+
+    def _checked(self, X, y, sample_weight, **options):
+        """Features, targets and weights."""
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=_FLOATS, multi_output=True, y_numeric=True,
+            **options,
+        )  # fmt: skip
+        y = as_floats("y", y)
+        return X, y, None if sample_weight is None else check_weights(sample_weight, len(y))
+
+    def _options(self):
+        if self.n_jobs is not None:
+            check_threads("n_jobs", self.n_jobs)
+        d = self.n_features_in_ + self.fit_intercept
+        sketch = self.sketch, self.sketch_size, self.eps, self.delta
+        return checked_options(self.method, self.rcond, *sketch, d, self.random_state)
+
+    def _new_rows(self, options):
+        constant = bool(self.fit_intercept)
+        if self.method != "sketch":
+            return FactoredRows(constant)
+        sketch = options.approximation(self.n_features_in_ + constant)
+        return SketchedRows(sketch, self.n_features_in_, constant)
+
+    def _set(self, solution, coef, n_passes, dtype, n_dimensions):
+        p = self.n_features_in_
+        coef = coef.astype(dtype)
+        self.coef_ = coef[:p, 0] if n_dimensions == 1 else np.ascontiguousarray(coef[:p].T)
+        constants = coef[p] if len(coef) > p else 0.0
+        self.intercept_ = constants[0] if np.ndim(constants) > n_dimensions - 1 else constants
+        for name, value in facts(solution, p).items():
+            setattr(self, f"{name}_", value)
+        self.n_passes_ = n_passes
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _as_columns(y):
+    return y.reshape(len(y), -1).astype(np.float64, copy=False)
