@@ -93,6 +93,11 @@ def to_device(array):
     return xp.ascontiguousarray(xp.asarray(array))
 
 
+def zeros(shape, dtype=np.float64):
+    """Return zeros on the GPU."""
+    return xp.zeros(shape, dtype)
+
+
 def to_host(array):
     """Return a NumPy array with the same contents."""
     return array.get() if is_device_array(array) and hasattr(array, "get") else np.asarray(array)

@@ -8,14 +8,13 @@ from .._kernels.rng import _MASK, _SHIFT, gaussian_pair_cpu, philox_cpu
 from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, frozen, run_blocks
 from .._support.jit import kernel
-from ._rows_cpu import dense_rows, new_buffer, to_device
+from ._rows_cpu import dense_rows, to_device, zeros
 
-__all__ = ["to_device"]
+__all__ = ["to_device", "zeros"]
 
 ALIGNED = 1024  # rows come in blocks of as many
 TAKES_SPARSE = False
 _PART = 256  # rows of the sketch, with a block of the matrix each
-new_sums = new_buffer
 _TWO, _FOUR = np.uint64(2), np.uint64(4)
 
 
@@ -47,6 +46,11 @@ def _made(law, lo, hi, first):
     return matrix
 
 
+def new_sums(m, d):
+    """Return zeros for m rows of d columns."""
+    return zeros((m, d))
+
+
 def _add(lo, hi, b, law, data, first, sums):
     sums[lo:hi] += _made(law, lo, hi, first) @ data
 
@@ -65,7 +69,7 @@ def add(law, block, lo, hi, first, sums):
     sums : ndarray of shape (m, d)
     """
     data, begin = dense_rows(block, lo, hi)
-    rows = new_buffer(ALIGNED, block.shape[1])  # the same layout for BLAS always
+    rows = zeros((ALIGNED, block.shape[1]))  # the same layout for BLAS always
     for done in range(0, hi - lo, ALIGNED):
         rows[...] = data[begin + done : begin + done + ALIGNED]
         with single_threaded_blas():

@@ -1,22 +1,22 @@
-"""The sketches: random matrices of few rows, as linear operators of SciPy's."""
-
-import math
+"""What sketches have in common: random matrices of few rows, as linear operators of SciPy's."""
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
-from .._support.cuda import is_device_array, resolve_device, twin
+from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_positive
-from ._streams import Stream, as_matrix, precision, require_finite
+from ._streams import Stream, as_dense, as_matrix, as_real, precision, require_finite
 
 _MOST = 1 << 62  # rows of data, if their number is not given
+_MOST_OUT = (1 << 31) - 1  # rows of a sketch
 _ROWS = 1 << 14  # of the transpose at a time
 
 
 class _Operator(LinearOperator):
     """A linear operator that takes sparse matrices and arrays on a GPU, too."""
+
+    _operand = "A"
 
     def dot(self, x):
         """Multiply an array, a sparse matrix or another operator.
@@ -31,15 +31,14 @@ class _Operator(LinearOperator):
         """
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
-        if not (is_device_array(x) or sparse.issparse(x)):
-            x = np.asarray(x)
-        if x.ndim == 1:
-            return self._matmat(x[:, None])[:, 0]
-        return self._matmat(x)
+        x = as_real(self._operand, x)
+        return self._matmat(x[:, None])[:, 0] if x.ndim == 1 else self._matmat(x)
 
 
 class _Adjoint(_Operator):
     """The transpose of a sketch."""
+
+    _operand = "Y"
 
     def __init__(self, sketch):
         super().__init__(np.float64, sketch.shape[::-1])
@@ -73,6 +72,8 @@ class Sketch(_Operator):
 
     def __init__(self, m, n, random_state):
         m = check_integer("m", m, 1)
+        if m > _MOST_OUT:
+            raise ValueError(f"m={m}: at most {_MOST_OUT} is possible")
         self._open = n is None
         n = _MOST if self._open else check_integer("n", n, 1)
         if n > _MOST:
@@ -114,12 +115,12 @@ class Sketch(_Operator):
         if Y.shape[0] != m:
             raise ValueError(f"Y has {Y.shape[0]} rows: {m} are needed")
         kernels = twin(__package__, resolve_device(None, Y), self._room)
-        law, dtype = self._law(kernels), precision(Y)
-        values = kernels.to_device((Y.toarray() if sparse.issparse(Y) else Y).astype(np.float64))
+        law = self._law(kernels)
+        values = kernels.to_device(as_dense(Y).astype(np.float64))
         require_finite("Y", values)
-        out = kernels.new_buffer(n, Y.shape[1]).astype(dtype, copy=False)
+        out = kernels.zeros((n, Y.shape[1]), precision(Y))
         for lo in range(0, n, _ROWS):
-            rows = kernels.new_buffer(min(n - lo, _ROWS), Y.shape[1])
+            rows = kernels.zeros((min(n - lo, _ROWS), Y.shape[1]))
             kernels.adjoint(law, values, lo, rows)
             out[lo : lo + _ROWS] = rows
         require_finite("Y", out)
@@ -131,56 +132,9 @@ class Sketch(_Operator):
     _transpose = _adjoint
 
 
-def _uniform_size(d, eps, delta):
-    """Rows for the entry-wise guarantee."""
-    d, eps, delta = _check_size(d, eps, delta)
-    return math.ceil(2 * d * math.log(2 * d / delta) / eps**2)
-
-
-def _check_size(d, eps, delta):
+def check_size(d, eps, delta):
     eps, delta = check_positive("eps", eps), check_positive("delta", delta)
     for name, value in (("eps", eps), ("delta", delta)):
         if value >= 1:
             raise ValueError(f"{name}={value!r}: a number below 1 is needed")
     return check_integer("d", d, 1), eps, delta
-
-
-class Gaussian(Sketch):
-    def __init__(self, m, n=None, *, random_state=None):
-        super().__init__(m, n, random_state)
-
-    _room = "_gaussian"
-
-    def _law(self, kernels):
-        return kernels.Law(self._key, self.shape[0])
-
-
-class SRHT(Sketch):
-    _room = "_srht"
-
-    def __init__(self, m, n=None, *, random_state=None):
-        super().__init__(m, n, random_state)
-        self._blocks = self._rng.integers(2**62, size=m).astype(np.uint64)
-        self._rows = self._rng.integers(1024, size=m)
-
-    def _law(self, kernels):
-        blocks, rows = kernels.to_device(self._blocks), kernels.to_device(self._rows)
-        return kernels.Law(self._key, blocks, rows)
-
-
-class SparseSign(Sketch):
-    _room = "_sparse"
-
-    def __init__(self, m, n=None, *, nnz=8, random_state=None):
-        super().__init__(m, n, random_state)
-        self._nnz = check_integer("nnz", nnz, 1)
-        if nnz > m:
-            raise ValueError(f"nnz={nnz}: at most m={m} is possible")
-
-    def _law(self, kernels):
-        return kernels.Law(self._key, self.shape[0], self._nnz)
-
-
-class CountSketch(SparseSign):
-    def __init__(self, m, n=None, *, random_state=None):
-        super().__init__(m, n, nnz=1, random_state=random_state)

@@ -11,11 +11,11 @@ _SOME = np.uint64(32)  # rows whose cache lines stay in the first level
 to_device = frozen
 
 
-def new_buffer(n, d):
-    """Return zeros for n rows of d columns."""
-    buffer = aligned((n, d), np.float64)
-    buffer.fill(0)
-    return buffer
+def zeros(shape, dtype=np.float64):
+    """Return zeros that begin with a cache line."""
+    array = aligned(shape, dtype)
+    array.fill(0)
+    return array
 
 
 def dense_rows(block, lo, hi):

@@ -7,16 +7,15 @@ import numpy as np
 from .._kernels.rng import _MASK, _SHIFT, philox_cpu
 from .._support.blocks import frozen, run_blocks
 from .._support.jit import kernel
-from ._rows_cpu import dense_rows, new_buffer, to_device
+from ._rows_cpu import dense_rows, to_device, zeros
 
-__all__ = ["new_buffer", "to_device"]
+__all__ = ["to_device", "zeros"]
 
 ALIGNED = 1  # rows may come in any number
 TAKES_SPARSE = True
 _BLOCK = 1024  # rows
 _WIDE = 256  # columns that one thread takes
 _ONE, _FOUR = np.uint64(1), np.uint64(4)
-new_sums = new_buffer
 
 
 class Law(NamedTuple):
@@ -73,6 +72,11 @@ def _add_compressed(lo, hi, b, indptr, indices, values, entries, sums):
         sign, target = 1.0 - 2.0 * np.float64(entry & _ONE), sums[entry >> _ONE]
         for e in range(np.uint64(indptr[i]), np.uint64(indptr[i + _ONE])):
             target[np.uint64(indices[e])] += sign * np.float64(values[e])
+
+
+def new_sums(m, d):
+    """Return zeros for m rows of d columns."""
+    return zeros((m, d))
 
 
 def add(law, block, lo, hi, first, sums):

@@ -6,11 +6,11 @@ import numpy as np
 
 from .._kernels.hadamard import GROUP, ROWS, STRIDE, WIDTH, across, places, tiles, within
 from .._kernels.rng import _MASK, _SHIFT, philox_cpu
-from .._support.blocks import aligned, frozen, run_blocks
+from .._support.blocks import frozen, run_blocks
 from .._support.jit import kernel
-from ._rows_cpu import dense_rows, new_buffer, to_device
+from ._rows_cpu import dense_rows, to_device, zeros
 
-__all__ = ["new_buffer", "to_device"]
+__all__ = ["to_device", "zeros"]
 
 ALIGNED = ROWS  # rows come in blocks of as many
 TAKES_SPARSE = False
@@ -90,9 +90,7 @@ def _add(lo, hi, b, data, first, row_signs, sample_signs, samples, scratch, sums
 
 def new_sums(m, d):
     """Return zeros for m rows of d columns, tile by tile."""
-    sums = aligned((-(-d // WIDTH), m, WIDTH), np.float64)
-    sums.fill(0)
-    return sums
+    return zeros((-(-d // WIDTH), m, WIDTH))
 
 
 def add(law, block, lo, hi, first, sums):

@@ -3,30 +3,36 @@
 import numpy as np
 from scipy import sparse
 
-from .._support.cuda import is_device_array, resolve_device, twin
-from .._support.validation import check_integer
+from .._support.cuda import is_device_array, resolve_device, to_device, to_host, twin
+from .._support.validation import as_floats, check_integer
 
 _ENTRIES = 1 << 20  # of the data at a time, about: they stay in the last level of the cache
 _ROWS = 1 << 18
 
 
-def as_matrix(name, array):
-    """Return a dense array, or a CSR matrix, of two dimensions and of real numbers.
-
-    Nothing is converted yet that would need a copy of a dense array.
-    """
-    if sparse.issparse(array):
-        array = array.tocsr() if array.ndim == 2 else array
-    elif not is_device_array(array):
+def as_real(name, array):
+    """Return a dense array or a sparse matrix of real numbers; no copy of a dense array is made."""
+    if not (sparse.issparse(array) or is_device_array(array)):
         try:
             array = np.asarray(array)
         except ValueError as error:  # rows of unequal lengths
             raise ValueError(f"{name} is not an array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {array.dtype}: real numbers are needed")
+    return array
+
+
+def as_matrix(name, array):
+    """Return a dense array, or a CSR matrix, of two dimensions and of real numbers."""
+    array = as_real(name, array)
     if array.ndim != 2:
         raise ValueError(f"{name} has {array.ndim} dimensions: 2 are needed")
-    return array
+    return array.tocsr() if sparse.issparse(array) else array
+
+
+def as_dense(rows):
+    """Return an array of what may be a sparse matrix."""
+    return rows.toarray() if sparse.issparse(rows) else rows
 
 
 def precision(array):
@@ -154,7 +160,21 @@ class Stream:
         self._n_columns, self._dtype = block.shape[1], precision(block)
         self._sums = self._kernels.new_sums(self._sketch.shape[0], self._n_columns)
         if self._kernels.ALIGNED > 1:
-            self._buffer = self._kernels.new_buffer(self._kernels.ALIGNED, self._n_columns)
+            self._buffer = self._kernels.zeros((self._kernels.ALIGNED, self._n_columns))
+
+    def _here(self, rows):
+        """Rows on the device."""
+        if self._device == "cpu":
+            return to_host(rows)
+        return to_device(as_floats("block", as_dense(rows)))
+
+    def _add(self, block, lo, hi):
+        """Add whole blocks of rows."""
+        if self._device == "cuda":
+            block, lo, hi = self._here(block[lo:hi]), 0, hi - lo
+        elif is_device_array(block):
+            block, lo, hi = to_host(block[lo:hi]), 0, hi - lo
+        self._kernels.add(self._law, block, lo, hi, self._next_row, self._sums)
 
     def _add_buffer(self, sums):
         first = self._next_row // self._kernels.ALIGNED * self._kernels.ALIGNED
@@ -170,7 +190,7 @@ class Stream:
                 lo += self._put(block, lo)
                 continue
             hi = lo + min(most, whole)
-            self._kernels.add(self._law, block, lo, hi, self._next_row, self._sums)
+            self._add(block, lo, hi)
             self.n_rows += hi - lo
             lo = hi
 
@@ -178,8 +198,7 @@ class Stream:
         """Fill the buffer with rows from `lo` on, add it if it is full, and return how many."""
         position, aligned = self._position, self._kernels.ALIGNED
         n = min(block.shape[0] - lo, aligned - position)
-        rows = block[lo : lo + n]
-        self._buffer[position : position + n] = rows.toarray() if sparse.issparse(rows) else rows
+        self._buffer[position : position + n] = self._here(as_dense(block[lo : lo + n]))
         if position + n == aligned:
             self._add_buffer(self._sums)
             self._buffer[...] = 0
