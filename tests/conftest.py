@@ -83,7 +83,7 @@ def launches(monkeypatch):
     from lowrank_la._support.cuda import Kernel
 
     names, launch = set(), Kernel.__call__
-    scalars = {"int64": int | np.integer, "float64": float}
+    scalars = {"int64": int | np.integer, "uint64": np.uint64, "float64": float}
 
     def checked(self, n_blocks, *args):
         names.add(self.__name__)
