@@ -12,7 +12,6 @@ import numpy as np
 from .._kernels import syrk
 from .._support.blocks import aligned, frozen, run_blocks
 from . import _cpu
-from ._streaming import take
 
 _PARTS = 16  # at most, with a Gram matrix each
 _PANEL = 65536  # numbers in a panel: half of a second-level cache
@@ -34,6 +33,14 @@ def column_sizes(X):
     return np.maximum(X.max(axis=0), -X.min(axis=0))
 
 
+def take(stream, rows):
+    """Give rows to the stream of a sketch, which refuses what is not finite."""
+    try:
+        stream.update(rows)
+    except ValueError as error:
+        raise FloatingPointError from error
+
+
 class Design:
     """Weighted least squares of targets on features: what solvers see of the data.
 
@@ -42,25 +49,35 @@ class Design:
     X : ndarray or CSR matrix of shape (n, p), float32 or float64
     Y : ndarray of shape (n, k), float64
     weights : ndarray of shape (n,), or None
-    fit_intercept : bool
-        Whether a constant is the design's last column.
     alpha : float or ndarray of shape (p,)
         What the squares of the coefficients but the constant cost.
+    fit_intercept : bool
+        Whether a constant is the design's last column.
+    constant_given : bool
+        Whether X has it already.
+    shift : None, float or ndarray of shape (p,)
+        What to subtract from the features where a constant makes up for it: that
+        does not change the fit, but the rounding. None is the mean of some rows if
+        they are dense, else zero.
     n_threads : int
-    centred : bool
-        Whether dense features are taken relative to the mean of some rows, where
-        there is a constant: it does not change the fit, but the rounding.
 
     Attributes
     ----------
-    shift : ndarray of shape (p,)
-        What is subtracted from the features.
     n_passes : int
         How often all rows were read so far.
     """
 
     def __init__(
-        self, X, Y, weights=None, fit_intercept=False, alpha=0.0, n_threads=None, centred=True
+        self,
+        X,
+        Y,
+        weights=None,
+        alpha=0.0,
+        *,
+        fit_intercept=False,
+        constant_given=False,
+        shift=None,
+        n_threads=None,
     ):
         self.X, self.Y = X, frozen(Y)
         self.weights = frozen(np.empty(0) if weights is None else weights)
@@ -69,19 +86,26 @@ class Design:
         self.n, self.n_features = X.shape
         self.n_targets = Y.shape[1]
         self.constant = bool(fit_intercept)
-        self.n_design = self.n_features + self.constant
+        self.n_design = self.n_features + (self.constant and not constant_given)
         self.n_threads, self.n_passes = n_threads, 0
         self.penalties = np.zeros(self.n_design)
         self.penalties[: self.n_features] = alpha
-        dense = self.constant and centred and not self.sparse
-        self.shift = frozen(self._some_mean() if dense else np.zeros(self.n_features))
+        self.penalties[self.n_design - self.constant :] = 0.0
+        if shift is None:
+            centred = self.n_design > self.n_features and not self.sparse
+            shift = self._some_mean() if centred else 0.0
+        self.shift = frozen(np.broadcast_to(np.float64(shift), self.n_features))
 
     def _some_mean(self):
-        """Mean of the features over a thousand rows; rows of weight zero do not count."""
+        """Mean of the features over a thousand rows; rows of weight zero do not count.
+
+        That of a constant is exact, so that nothing is left of it.
+        """
         rows = np.flatnonzero(self.weights) if len(self.weights) else range(self.n)
         rows = rows[:: max(1, len(rows) // 1000)]
         weights = self.weights[rows] if len(self.weights) else None
-        return np.average(self.X[rows].astype(np.float64), axis=0, weights=weights)
+        sample = self.X[rows].astype(np.float64)
+        return sample[0] + np.average(sample - sample[0], axis=0, weights=weights)
 
     @cached_property
     def width(self):
@@ -107,6 +131,9 @@ class Design:
         if self.sparse:
             sizes = self.n_features, self.n_design
             _cpu.pack_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, panel)
+            if self.shift.any():
+                ones = panel[: hi - lo, self.n_features, None]
+                panel[: hi - lo, : self.n_features] -= ones * self.shift
         else:
             rows, Y, weights = self._rows(lo, hi)
             _cpu.pack(0, hi - lo, rows, Y, self.shift, weights, self.n_design, panel)
@@ -244,7 +271,8 @@ class Design:
         """About m rows of the design, evenly spaced."""
         chosen = np.unique(np.linspace(0, self.n - 1, m).astype(int))
         weights = self.weights[chosen] if len(self.weights) else None
-        return Design(self.X[chosen], self.Y[chosen], weights, self.constant).all_rows()[0]
+        constant = self.constant
+        return Design(self.X[chosen], self.Y[chosen], weights, fit_intercept=constant).all_rows()[0]
 
     def _penalised(self, rows):
         ridge = np.zeros((self.n_design, rows.shape[1]))

@@ -1,6 +1,7 @@
 """Linear regression behind scikit-learn's estimator interface."""
 
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -176,10 +177,12 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         # Sums over X tell whether it is finite: no pass of its own.
         X, y, weights = self._checked(X, y, sample_weight, reset=True, ensure_all_finite=False)
-        options = self._options()
+        # The sketch of rows that come in blocks knows no mean: it has the same bits without.
+        shift = 0.0 if self.method == "sketch" else None
+        args = {"fit_intercept": self.fit_intercept, "shift": shift, "n_threads": self.n_jobs}
         design, solution = solve(
-            "X", self.method, options, X, _as_columns(y), weights, self.fit_intercept, self.alpha,
-            self.n_jobs,
+            "X", self.method, self._options(), X, _as_columns(y), weights, self.alpha,
+            partial(Design, **args),
         )  # fmt: skip
         self._rows = None  # they are kept by partial_fit alone
         return self._set(solution, solution.coef, design.n_passes, X.dtype, y.ndim)
@@ -215,21 +218,26 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         first = getattr(self, "_rows", None) is None
         X, y, weights = self._checked(X, y, sample_weight, reset=first)
-        options = self._options()
+        options, constant = self._options(), bool(self.fit_intercept)
         if first:
             self._rows = self._new_rows(options)
         elif y.shape[1:] != np.shape(self.coef_)[:-1]:
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         rows = self._rows
         try:
-            rows.update(Design(X, _as_columns(y), weights, rows.constant, centred=rows.centred))
+            rows.update(
+                Design(X, _as_columns(y), weights, fit_intercept=constant, shift=rows.shift)
+            )
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
-        triangle = rows.triangle()
-        _, solution = solve("X", "qr", options, *triangle.problem(), alpha=self.alpha)
-        if not rows.centred:
+        design, targets = np.hsplit(rows.rows(), [self.n_features_in_ + constant])
+        given = partial(Design, fit_intercept=constant, constant_given=constant)
+        _, solution = solve("X", "qr", options, design, targets, None, self.alpha, given)
+        if isinstance(rows, SketchedRows):
             solution = replace(solution, errors=[], method="sketch")
-        coef = triangle.with_constant(solution.coef)
+        coef = solution.coef
+        if constant:
+            coef[-1] -= rows.shift @ coef[:-1]
         dtype = X.dtype if first else np.result_type(X, self.coef_)
         return self._set(solution, coef, 1, dtype, y.ndim)
 
@@ -266,11 +274,9 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return checked_options(self.method, self.rcond, *sketch, d, self.random_state)
 
     def _new_rows(self, options):
-        constant = bool(self.fit_intercept)
         if self.method != "sketch":
-            return FactoredRows(constant)
-        sketch = options.approximation(self.n_features_in_ + constant)
-        return SketchedRows(sketch, self.n_features_in_, constant)
+            return FactoredRows()
+        return SketchedRows(options.approximation(self.n_features_in_ + self.fit_intercept))
 
     def _set(self, solution, coef, n_passes, dtype, n_dimensions):
         p = self.n_features_in_

@@ -10,6 +10,7 @@ EPS = np.finfo(np.float64).eps
 SAFE = 3e-8
 # Singular values below this fraction of the largest one are zero but for rounding.
 NEGLIGIBLE = 30 * EPS
+_TINY = 1e-150  # smaller numbers have squares that vanish
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):
     constant : bool
         Whether the last column is one, whose coefficient has no norm.
     """
-    used, scale = _scales(linalg.norm(sketch, axis=0))
+    used, scale = _scales(_norms(sketch))
     triangle = linalg.qr(sketch[:, used] * scale, mode="r")[0][: len(scale)]
     rcond = _rcond(triangle)
     if len(triangle) == len(scale) and rcond > 10 * len(scale) * negligible:
@@ -125,6 +126,14 @@ def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):
     return replace(
         _truncated(triangle, used, scale, sketch.shape[1], negligible), constant=constant
     )
+
+
+def _norms(rows):
+    """Norms of columns, unless squares overflow or vanish."""
+    norms = linalg.norm(rows, axis=0)
+    if not np.isfinite(norms).all() or rows[:, norms < _TINY].any():
+        raise FloatingPointError
+    return norms
 
 
 def _scales(norms):
@@ -140,6 +149,8 @@ def _rcond(triangle):
 
 def _factor(triangle, used, scale, d, rcond):
     basis = np.zeros((d, len(used)))
+    if not len(used):
+        return Factor(basis, np.eye(0), 1.0)
     basis[used] = scale[:, None] * linalg.lapack.dtrtri(triangle)[0]
     return Factor(basis, np.eye(len(used)), rcond)
 

@@ -1,6 +1,7 @@
 """Least squares: the function, its result, and what is checked before."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -16,7 +17,7 @@ from .._support.validation import (
 from ._design import Design, column_sizes
 from ._methods import METHODS, SKETCHES, Options, seed_of
 
-_SMALL = 1e-100  # columns of a smaller fraction of the largest one's size have units of their own
+_SMALL = 1e-50  # columns of a smaller fraction of the largest one's size have units of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +170,8 @@ def lstsq(
     """
     A, Y, weights = _checked_data(A, b, sample_weight)
     options = checked_options(method, rcond, sketch, sketch_size, eps, delta, A.shape[1], rng)
-    design, solution = solve("A", method, options, A, Y, weights, n_threads=n_jobs)
+    new_design = partial(Design, n_threads=n_jobs)
+    design, solution = solve("A", method, options, A, Y, weights, new_design=new_design)
     vector = np.ndim(b) == 1
     dtype = np.result_type(A.dtype, np.float32)
     coef = solution.coef.astype(dtype)
@@ -252,15 +254,15 @@ def checked_options(method, rcond, sketch, sketch_size, eps, delta, d, rng):
     return Options(sketch, sketch_size, eps, delta, seed=seed_of(rng), **negligible)
 
 
-def solve(
-    name, method, options, X, Y, weights=None, fit_intercept=False, alpha=0.0, n_threads=None
-):
+def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Design):
     """Solve a checked problem, and tell if the solution is not a stable method's.
 
     Parameters
     ----------
     name : str
         What the user calls X, for errors.
+    new_design : callable
+        Makes a design of X, Y, weights and alpha.
 
     Returns
     -------
@@ -268,15 +270,13 @@ def solve(
     solution : Solution
         Its last coefficient is the constant, of the features themselves.
     """
-    args = weights, fit_intercept, alpha, n_threads
+    args = method, options, X, Y, weights, alpha, new_design
     try:
         with np.errstate(all="ignore"):
-            design, solution = _run(method, options, X, Y, *args)
+            design, solution = _run(*args)
     except FloatingPointError:
         require_finite(name, X)
-        design, solution = _run_rescaled(method, options, X, Y, *args)
-    if not np.isfinite(solution.coef).all():
-        raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
+        design, solution = _run_rescaled(name, *args)
     if not solution.converged:
         warn_convergence(
             f"the method {solution.method!r} ended with a backward error of "
@@ -286,9 +286,8 @@ def solve(
     return design, solution
 
 
-def _run(method, options, X, Y, weights, fit_intercept, alpha, n_threads):
-    # A sketch of rows that come in blocks knows no mean: it has the same bits without.
-    design = Design(X, Y, weights, fit_intercept, alpha, n_threads, centred=method != "sketch")
+def _run(method, options, X, Y, weights, alpha, new_design):
+    design = new_design(X, Y, weights, alpha=alpha)
     solution = METHODS[method](design, options)
     if solution is None:
         warn_convergence(
@@ -297,29 +296,33 @@ def _run(method, options, X, Y, weights, fit_intercept, alpha, n_threads):
             4,
         )
         solution = METHODS["presketch"](design, options)
-    if not design.constant:
-        return design, solution
-    *coef, constant = solution.coef
-    coef = np.array(coef)
-    return design, replace(solution, coef=np.vstack([coef, constant - design.shift @ coef]))
+    if design.shift.any():
+        *coef, constant = solution.coef
+        shifted = constant - design.shift @ np.array(coef)
+        solution = replace(solution, coef=np.vstack([*coef, shifted]))
+    return design, solution
 
 
-def _run_rescaled(method, options, X, Y, weights, fit_intercept, alpha, n_threads):
+def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     """Solve the problem in units in which no square overflows or vanishes."""
     level = 1.0 if weights is None else 1 / _power_of_two(weights.max())
-    scale = _units(np.maximum(column_sizes(X).astype(np.float64), np.sqrt(alpha * level)))
+    root = np.sqrt(alpha * level)
+    scale = _units(np.maximum(column_sizes(X).astype(np.float64), root))
     unit = 1 / _power_of_two(column_sizes(Y))
     X = X @ sparse.diags_array(scale) if hasattr(X, "indptr") else X * scale
     weights = None if weights is None else weights * level
-    args = weights, fit_intercept, alpha * level * scale**2, n_threads
-    design, solution = _run(method, options, X, Y * unit, *args)
+    args = weights, (root * scale) ** 2, new_design
+    try:
+        design, solution = _run(method, options, X, Y * unit, *args)
+    except FloatingPointError as error:
+        raise ValueError(f"{name} has rows of too different sizes") from error
     full = np.append(scale, np.ones(design.n_design - len(scale)))
-    factor = solution.factor.rescaled(full[: len(solution.factor.basis)])
-    with np.errstate(over="ignore"):
-        coef = full[:, None] * (solution.coef / unit)
+    factor = solution.factor.rescaled(full)
+    with np.errstate(over="ignore", invalid="ignore"):
+        coef = factor.least_norm(full[:, None] * (solution.coef / unit))
         norms = solution.norms / unit / np.sqrt(level)
-        if len(factor.basis) == len(coef):
-            coef = factor.least_norm(coef)
+    if not np.isfinite(coef).all():
+        raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
     return design, replace(solution, coef=coef, norms=norms, factor=factor)
 
 

@@ -190,13 +190,12 @@ class _HeavyBall(_Iterated):
 def sketch_and_solve(design, options):
     """Least squares of the sketched rows: one pass."""
     sketch = options.approximation(design.n_design)
-    rows = SketchedRows(sketch, design.n_features, design.constant)
-    rows.update(design)
-    triangle = rows.triangle()
-    penalties = design.penalties[: design.n_features]
-    solution = qr(Design(*triangle.problem(), alpha=penalties), options)
-    coef = triangle.with_constant(solution.coef)
-    return replace(solution, coef=coef, errors=[], method="sketch")
+    kept = SketchedRows(sketch)
+    kept.update(design)
+    X, Y = np.hsplit(kept.rows(), [design.n_design])
+    given = {"fit_intercept": design.constant, "constant_given": design.constant}
+    solution = qr(Design(X, Y, alpha=design.penalties, **given), options)
+    return replace(solution, errors=[], method="sketch")
 
 
 def qr(design, options):

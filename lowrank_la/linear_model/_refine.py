@@ -33,16 +33,25 @@ def backward_error(factor, gradient, coef, squares, frobenius, target_norms):
     """
     if not frobenius:
         return 0.0
-    gram, metric = factor.core.T @ factor.core, factor.basis.T @ factor.basis
     errors = [0.0]
     for t in np.flatnonzero(target_norms):
         theta = frobenius / target_norms[t]
         fitted = 1 + (theta * linalg.norm(coef[:, t])) ** 2
         damping = theta**2 * squares[t] / fitted
-        triangle = linalg.cholesky(gram + damping * metric)
+        triangle = _root(factor, damping)
         whitened = linalg.solve_triangular(triangle, factor.basis.T @ gradient[:, t], trans=1)
         errors.append(linalg.norm(whitened) * theta / np.sqrt(fitted) / frobenius)
     return max(errors)
+
+
+def _root(factor, damping):
+    """Triangular factor of the Gram matrix in the basis, and of the damped basis."""
+    gram, metric = factor.core.T @ factor.core, factor.basis.T @ factor.basis
+    try:
+        return linalg.cholesky(gram + damping * metric)
+    except (linalg.LinAlgError, ValueError):  # the basis is ill conditioned, or not finite
+        stacked = np.vstack([factor.core, np.sqrt(damping) * factor.basis])
+        return linalg.qr(stacked, mode="r")[0][: factor.rank]
 
 
 def corrected(design, factor, coef, frobenius):
@@ -72,6 +81,8 @@ def corrected(design, factor, coef, frobenius):
         gradient, squares = design.gradient(coef)
         norms = frobenius, design.target_norms
         errors.append(backward_error(factor, gradient, coef, squares, *norms))
+        if not np.isfinite(errors[-1]):
+            raise FloatingPointError
         stuck = len(errors) > 2 and not min(errors[-2:]) < errors[-3] / 2
         if errors[-1] <= _STABLE or stuck or len(errors) == _MAX_PASSES:
             return coef, squares, errors
