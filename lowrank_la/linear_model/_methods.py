@@ -90,8 +90,8 @@ class Solution:
         return not self.errors or self.errors[-1] <= _STABLE
 
 
-def _corrected(method, design, factor, coef, frobenius):
-    coef, squares, errors = corrected(design, factor, coef, frobenius)
+def _corrected(method, design, factor, coef, norms):
+    coef, squares, errors = corrected(design, factor, coef, norms)
     return Solution(coef, np.sqrt(squares), factor, errors, method)
 
 
@@ -101,14 +101,14 @@ def csne(design, options):
     factor = from_gram(gram, options.negligible)
     if factor is None:
         return None
-    return _corrected("csne", design, factor, factor.solve(products), np.sqrt(np.trace(gram)))
+    return _corrected("csne", design, factor, factor.solve(products), np.sqrt(np.diag(gram)))
 
 
 def presketch(design, options):
     """Solve the normal equations in a basis that a sketch of the design gives."""
     rows, _ = design.sketched(options.made_sketch(design, 4 * design.n_design))
     factor, coef = from_sketch(rows, options.negligible, design.constant).recomputed(design)
-    return _corrected("presketch", design, factor, coef, linalg.norm(rows))
+    return _corrected("presketch", design, factor, coef, linalg.norm(rows, axis=0))
 
 
 def spir(design, options):
@@ -126,10 +126,10 @@ def _iterated(method, design, options, oversampling, solver):
     rows, targets = design.sketched(sketch)
     factor = from_sketch(rows, options.negligible, design.constant)
     start = factor.solve(rows.T @ targets)
-    start, _, _ = corrected(Design(rows, targets), factor, start, linalg.norm(rows))
+    start, _, _ = corrected(Design(rows, targets), factor, start, linalg.norm(rows, axis=0))
     ratio = factor.rank / sketch.shape[0]
     factor = solver(**vars(factor), design=design, ratio=ratio)
-    return _corrected(method, design, factor, start, linalg.norm(rows))
+    return _corrected(method, design, factor, start, linalg.norm(rows, axis=0))
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def qr(design, options):
     """LAPACK's QR factorisation of the design: for few rows."""
     rows, targets = design.all_rows()
     factor = from_sketch(rows, options.negligible, design.constant)
-    return _corrected("qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows))
+    return _corrected("qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows, axis=0))
 
 
 def auto(design, options):

@@ -9,11 +9,11 @@ _STABLE = EPS / 8  # Householder's QR factorisation ends near a quarter of EPS
 _MAX_PASSES = 10
 
 
-def backward_error(factor, gradient, coef, squares, frobenius, target_norms):
+def backward_error(factor, gradient, coef, squares, norms, target_norms):
     """Estimate how little the design would have to change for the coefficients to solve it.
 
-    The largest of the targets' Karlson-Walden estimates, relative to the design's
-    Frobenius norm.
+    The largest of the targets' Karlson-Walden estimates, for columns of norm one and
+    relative to their Frobenius norm: it does not depend on the columns' units.
 
     Parameters
     ----------
@@ -23,17 +23,20 @@ def backward_error(factor, gradient, coef, squares, frobenius, target_norms):
     coef : ndarray of shape (d, k)
     squares : ndarray of shape (k,)
         Of the residuals' norms.
-    frobenius : float
-        Norm of the design.
+    norms : ndarray of shape (d,)
+        Of the design's columns.
     target_norms : ndarray of shape (k,)
 
     Returns
     -------
     error : float
     """
-    if not frobenius:
+    if not norms.any():
         return 0.0
-    errors = [0.0]
+    units = np.where(norms > 0, norms, 1.0)
+    gradient, coef = gradient / units[:, None], coef * norms[:, None]
+    factor = factor.rescaled(units)
+    frobenius, errors = np.sqrt(np.count_nonzero(norms)), [0.0]
     for t in np.flatnonzero(target_norms):
         theta = frobenius / target_norms[t]
         fitted = 1 + (theta * linalg.norm(coef[:, t])) ** 2
@@ -54,7 +57,7 @@ def _root(factor, damping):
         return linalg.qr(stacked, mode="r")[0][: factor.rank]
 
 
-def corrected(design, factor, coef, frobenius):
+def corrected(design, factor, coef, norms):
     """Correct coefficients until they are as good as rounding allows.
 
     Corrected semi-normal equations (Björck 1987), with any factor that is good enough for the
@@ -65,8 +68,8 @@ def corrected(design, factor, coef, frobenius):
     design : Design
     factor : Factor
     coef : ndarray of shape (d, k)
-    frobenius : float
-        Norm of the design.
+    norms : ndarray of shape (d,)
+        Of the design's columns, or about.
 
     Returns
     -------
@@ -79,8 +82,8 @@ def corrected(design, factor, coef, frobenius):
     errors = []
     while True:
         gradient, squares = design.gradient(coef)
-        norms = frobenius, design.target_norms
-        errors.append(backward_error(factor, gradient, coef, squares, *norms))
+        sizes = norms, design.target_norms
+        errors.append(backward_error(factor, gradient, coef, squares, *sizes))
         if not np.isfinite(errors[-1]):
             raise FloatingPointError
         stuck = len(errors) > 2 and not min(errors[-2:]) < errors[-3] / 2
