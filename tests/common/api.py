@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 import lowrank_la
 
 PACKAGE = Path(lowrank_la.__file__).parent
@@ -39,6 +41,12 @@ def public_functions():
     return [value for _, value in public_objects() if inspect.isfunction(value)]
 
 
+def public_operators():
+    from scipy.sparse.linalg import LinearOperator
+
+    return [cls for _, cls in public_objects(type) if issubclass(cls, LinearOperator)]
+
+
 def functions_of(first_argument):
     """Public functions by the name of their first argument."""
     return [
@@ -63,6 +71,18 @@ def instance(cls):
     deterministic |= {"bipartite": True, "similarity": "adjacency"}  # not only those of graphs
     offered = inspect.signature(cls).parameters
     return cls(**{name: value for name, value in deterministic.items() if name in offered})
+
+
+def arguments(estimator, X):
+    """What to fit, or score, an estimator with: X, and targets where it needs some."""
+    if not estimator.__sklearn_tags__().target_tags.required:
+        return (X,)
+    n = np.shape(X)[0] if np.ndim(X) else 1
+    return X, np.arange(n) % 7.0
+
+
+def fit(estimator, X, **options):
+    return estimator.fit(*arguments(estimator, X), **options)
 
 
 def modules():

@@ -8,7 +8,13 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 import lowrank_la
-from tests.common.api import modules, public_estimators, public_functions, public_objects
+from tests.common.api import (
+    modules,
+    public_estimators,
+    public_functions,
+    public_objects,
+    public_operators,
+)
 
 HEADING = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)
 ENTRY = re.compile(r"^(\w+(?:, \w+)*) : |^(\*\*?\w+)$", re.MULTILINE)
@@ -45,9 +51,10 @@ def check_function(function, *required):
 def public_methods():
     return [
         pytest.param(method, id=f"{cls.__name__}.{name}")
-        for cls in public_estimators()
-        for name, method in vars(cls).items()
-        if inspect.isfunction(method) and not name.startswith("_")
+        for cls in public_estimators() + public_operators()
+        for name, method in inspect.getmembers(cls)
+        if inspect.isfunction(method) or inspect.ismethod(method)
+        if method.__module__.startswith("lowrank_la") and not name.startswith("_")
     ]
 
 
@@ -60,8 +67,8 @@ def test_functions(function):
     check_function(function, "Parameters", "Returns", "Examples")
 
 
-@pytest.mark.parametrize("cls", public_estimators())
-def test_estimators(cls):
+@pytest.mark.parametrize("cls", public_estimators() + public_operators())
+def test_classes(cls):
     check_function(cls, "Parameters", "Attributes", "Examples")
 
 
@@ -76,7 +83,9 @@ def test_results(cls):
     assert sorted(documented) == sorted(f.name for f in fields(cls) if f.name[0] != "_")
 
 
-@pytest.mark.parametrize("described", [*public_functions(), *public_estimators()])
+@pytest.mark.parametrize(
+    "described", [*public_functions(), *public_estimators(), *public_operators()]
+)
 def test_defaults_are_told(described):
     section = sections(described)["Parameters"]
     for name, parameter in inspect.signature(described).parameters.items():
@@ -92,7 +101,7 @@ def test_examples_are_run(pytestconfig):
 
 
 def test_every_public_object_is_of_a_kind_that_is_checked():
-    kinds = [*public_functions(), *public_estimators(), *result_classes()]
+    kinds = [*public_functions(), *public_estimators(), *public_operators(), *result_classes()]
     assert not [name for name, value in public_objects() if value not in kinds]
 
 

@@ -52,6 +52,8 @@ def kind(module):
     parts = module.split(".")
     if parts[0] in SHARED:
         return SHARED.index(parts[0])
+    if module == "sketch.__init__":  # names operators alone, which solvers use
+        return 3
     estimators = parts[-1].startswith("_estimators")
     if estimators or parts[0] in ABOVE or parts[-1] in ABOVE or len(parts) == 1:
         return 4
@@ -67,9 +69,11 @@ def own(name):
     parts = name.split(".")
     if parts[0] != "lowrank_la":
         return None
-    while len(parts) > 1 and ".".join(parts[1:]) not in MODULES:
-        parts.pop()
-    return ".".join(parts[1:]) or "__init__"
+    for length in range(len(parts), 1, -1):
+        module = ".".join(parts[1:length])
+        if module in MODULES or f"{module}.__init__" in MODULES:
+            return module if module in MODULES else f"{module}.__init__"
+    return "__init__"
 
 
 def points_down(module, tree):
@@ -151,6 +155,9 @@ BROKEN = [
     (cuda_has_one_door, "cluster._pam", "import importlib\nimportlib.import_module('cupy')"),
     (cuda_has_one_door, "_support.blocks", "import numba\nnumba.cuda.grid(1)"),
     (scikit_learn_is_above, "cluster._pam", "def f():\n    import sklearn.base"),
+    (points_down, "sketch._streams", "from ..linear_model import lstsq"),
+    (capabilities_are_apart, "sketch._streams", "from ..linear_model import lstsq"),
+    (capabilities_are_apart, "_kernels.rng", "from ..sketch import SRHT"),
     (capabilities_are_apart, "transport._sinkhorn", "from ..cluster import _pam"),
     (capabilities_are_apart, "linear_model._lp", "import lowrank_la.cluster._pam"),
     (capabilities_are_apart, "_kernels.rng", "from ..cluster import _cpu"),
