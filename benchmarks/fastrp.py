@@ -24,11 +24,21 @@ from ._harness import Row, Timing, compare, pin_threads
 PEERS = ["scikit-network", "pycleora", "nodevectors"]
 ROOT = Path(__file__).parents[1]
 SINGLE = ", one thread"
+SEEDS = 4  # F1 of small graphs differs by a few tenths between them
 LIKE_THE_AUTHORS = {"blogcatalog": 38.6, "ppi": None, "wikipedia": None}  # micro F1, their code
 REFINED = {  # options, chosen on the same splits; the micro and macro F1 that are required
-    "blogcatalog": ({"similarity": "symmetric", "weights": (1, 1, 1), "refine": 2}, 42.0, 28.0),
-    "ppi": ({"weights": (1,) * 9, "refine": 2}, 23.3, 20.5),
-    "wikipedia": ({"similarity": "adjacency", "weights": (1,), "refine": 3}, 53.0, 12.5),
+    "blogcatalog": (
+        {
+            "similarity": "symmetric",
+            "weights": (1, 3),
+            "normalization_strength": 0.5,
+            "refine": 2,
+        },
+        42.0,
+        28.0,
+    ),
+    "ppi": ({"weights": (0, 0, 1, 1), "refine": 2}, 23.3, 20.5),
+    "wikipedia": ({"similarity": "adjacency", "weights": (0, 1), "refine": 1}, 53.0, 12.5),
 }
 
 
@@ -123,14 +133,16 @@ def refined_quality_rows(bench):
             "recurrence": lambda: contestants.recurrence(A),  # noqa: B023
         }
         timings = compare(calls, bench.quick)
-        found = top_k_f1(timings["refined"].result, Y)
+        found = np.mean(
+            [top_k_f1(fastrp(A, 128, random_state=s, **options), Y) for s in range(SEEDS)], axis=0
+        )
         reached = found[0] >= micro and found[1] >= macro
         settings = ", ".join(f"{key}={value}" for key, value in options.items())
         yield Row.of(
             name, "refined", "recurrence", timings, measure="micro F1", quality=found[0],
             valid=bool(reached), bar=bench.bar(1.0),
             note=f"macro {found[1]:.1f}; {micro}/{macro} {'reached' if reached else 'missed'}, "
-            f"the bar is of the time; {settings}",
+            f"the bar is of the time; means over {SEEDS} seeds; {settings}",
         )  # fmt: skip
 
 
@@ -156,11 +168,11 @@ def peer_quality_rows(bench):
 
 
 def block_rows(bench):
-    """Planted communities, by none, two and eight whitened steps."""
+    """Planted communities, by none, one and two whitened steps."""
     n, m = (5000, 50_000) if bench.quick else (100_000, 1_000_000)
     A, blocks = planted_blocks(n, m)
     degrees = np.diff(A.indptr)
-    for steps, required in ((0, None), (2, None), (8, 98.0)):
+    for steps, required in ((0, None), (1, None), (2, 98.0)):
         options = {"refine": steps, "weights": (1, 1)} if steps else contestants.PAPER
         calls = {
             "fastrp": lambda: fastrp(A, 128, random_state=0, **options),  # noqa: B023

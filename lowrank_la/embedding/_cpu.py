@@ -14,7 +14,7 @@ from .._support.jit import kernel, specialise
 
 _BLOCK = 1024  # rows
 LARGEST = 127  # of int8
-_VANISHED = 1e-36  # lengths of rows whose inverse float32 may not hold: they count as zero
+_VANISHED = 1e-32  # rows of such lengths count as zero: float32 holds a weight divided by more
 HASHED, SPARSE, GAUSSIAN = range(3)  # laws of the random entries
 
 __all__ = ["mapped", "mapped_by_triangle", "moments"]

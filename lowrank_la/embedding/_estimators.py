@@ -63,7 +63,7 @@ class FastRP(
         How the powers are stored.
     keep_powers : bool, default=True
         Whether to keep what `transform` and `reweight` need, all powers: for q weights,
-        q arrays of the embedding's size (as `storage` says; four times as wide if
+        q arrays of the embedding's size (as `storage` says; a quarter wider if
         `refine`), and another for the power 0, unless it is hashed. It is most of the
         memory of a fit.
     random_state : None, int, Generator or RandomState, default=None

@@ -22,7 +22,7 @@ from ._projection import Projection, as_features, as_identities, as_projection
 from ._refine import principal_components, whitened_rows
 
 STORAGES = {"float32": np.float32, "float64": np.float64, "int8": np.int8}
-OVERSAMPLING = 4  # columns of the refined mode to one of its result
+EXTRA = 4  # columns of the result, to one more of the refined rows
 STEPS = 2  # of the refined mode
 _SHARE = 1e-32  # of the largest number, to a weight: it is divided by lengths of rows
 
@@ -153,7 +153,9 @@ class Model:
 
     def width(self, n_components, n_nodes):
         """Columns of the rows that are propagated."""
-        return min(n_nodes, padded(OVERSAMPLING * n_components)) if self.n_steps else n_components
+        if not self.n_steps:
+            return n_components
+        return min(n_nodes, padded(n_components + n_components // EXTRA))
 
     def embed(self, device, graph, projection, n_components, keep, n_threads, callback=None):
         """Return the embedding of a graph, with all powers if they are to be kept."""
@@ -364,7 +366,7 @@ def fastrp(
 
     The powers stay linear, as in the paper, and are normalised when they are added up;
     Neo4j GDS normalises each before it goes on. Rows of a power that are shorter than
-    1e-36 count as zero, where the longest are of moderate length: sums ("adjacency")
+    1e-32 count as zero, where the longest are of moderate length: sums ("adjacency")
     of weights that differ so much can be.
 
     References

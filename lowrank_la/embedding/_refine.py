@@ -1,6 +1,6 @@
 """The refined mode: subspace iteration puts better rows in the place of the random ones.
 
-An oversampled embedding takes a few steps, each of a product, rows divided by their
+A somewhat wider embedding takes a few steps, each of two products, rows divided by their
 lengths, and columns whitened. Powers of these rows are added up as those of the random
 ones are, and the principal components of the sum are the result. All of it takes time
 that is linear in nodes and edges.
@@ -13,8 +13,8 @@ from ._powers import sum_of_powers
 
 _JITTER = 1e-6  # of the mean variance, so that no direction is divided by zero
 _NOISE = 4 * float(np.finfo(np.float32).eps)  # of the whole variance: what rows in float32 leave
-_START = (0.0, 1.0, 1.0)  # weights of the powers of random rows, those of the plain mode
-_STEP = (0.0, 1.0)
+_START = (0.0, 1.0, 1.0)  # weights of the powers 0, 1, 2 of random rows
+_STEP = (0.0, 0.0, 1.0)  # whitening after each product costs more than it helps
 
 
 def whitened_rows(

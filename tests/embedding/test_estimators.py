@@ -287,7 +287,7 @@ def test_verbose(capsys):
 @pytest.mark.parametrize(("n_steps", "own"), [(1, 0.0), (2, 0.0), (2, 2.0), (5, 0.0)])
 def test_refined_equals_the_reference(storage, similarity, n_steps, own, global_random_seed):
     A = random_graph(200, 0.1, seed=global_random_seed)
-    R = projection(200, 32)  # four times as many columns as components
+    R = projection(200, 32)  # a quarter more columns than components, in units of 32
     found = fastrp(
         A, 8, weights=(1, 0.5), self_influence=own, similarity=similarity, refine=n_steps,
         projection=R, storage=storage,

@@ -338,3 +338,11 @@ def test_undirected_does_not_depend_on_the_type_of_weights(dtype):
     expected = fastrp(A, 8, orientation="undirected", random_state=0)
     found = fastrp(A.astype(dtype), 8, orientation="undirected", random_state=0)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("ratio", np.geomspace(2e-8, 2e-7, 9))
+def test_heavy_weights_of_short_rows_are_finite(ratio):
+    block = np.ones((30, 30))
+    A = sparse.block_diag([block, block * ratio]).tocsr()
+    options = {"similarity": "adjacency", "weights": (0,) * 5 + (1e6,), "random_state": 0}
+    assert np.isfinite(fastrp(A, 16, **options)).all()

@@ -54,7 +54,7 @@ def refined_rows(A, R, n_steps, similarity="walk"):
     P = similarity_matrix(A, similarity)
     U = fastrp(A, R, (1, 1), similarity=similarity)
     for _ in range(n_steps):
-        U = directions(P @ U)
+        U = directions(P @ (P @ U))
         U = np.linalg.svd(U - U.mean(axis=0), full_matrices=False)[0]
     return U
 
