@@ -6,10 +6,22 @@ An empty array of weights stands for ones.
 
 import numpy as np
 
+from .._kernels.syrk import add_gram, alone, empty_panel, padded, times
+from .._support.blocks import frozen
 from .._support.jit import kernel
 
+__all__ = ["add_gram", "alone", "empty_panel", "padded", "times"]
+
+PARTS = 16  # of the rows, at most, with a Gram matrix each
+_PANEL = 65536  # numbers in a panel: half of a second-level cache
 # Sums of products are accurate when short ones are added up: gradients of so many rows.
 _BLOCK = 256
+to_device, zeros = frozen, np.zeros
+
+
+def panel_rows(width):
+    """Rows of a panel."""
+    return int(np.clip(_PANEL // width // 8 * 8, 64, 1024))
 
 
 @kernel

@@ -9,13 +9,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from .._kernels import syrk
-from .._support.blocks import aligned, frozen, run_blocks
-from . import _cpu
+from .._kernels.syrk import PAD
+from .._support.blocks import frozen, run_blocks
+from .._support.cuda import to_host, twin
 
-_PARTS = 16  # at most, with a Gram matrix each
-_PANEL = 65536  # numbers in a panel: half of a second-level cache
-_SKETCHED_ROWS = 8192  # at a time: a sketch goes over its own rows for every such panel
 _TINY = 1e-200  # smaller sums of squares may have lost digits
 
 
@@ -30,7 +27,12 @@ def column_sizes(X):
     """Largest absolute value in every column."""
     if hasattr(X, "indptr"):
         return abs(X).max(axis=0).toarray().ravel()
-    return np.maximum(X.max(axis=0), -X.min(axis=0))
+    return to_host(np.maximum(X.max(axis=0), -X.min(axis=0)))
+
+
+def kept(rows):
+    """Copy of rows, on the host."""
+    return np.array(to_host(rows))
 
 
 def take(stream, rows):
@@ -46,7 +48,8 @@ class Design:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n, p), float32 or float64
+    X : array or CSR matrix of shape (n, p), float32 or float64
+        On the device.
     Y : ndarray of shape (n, k), float64
     weights : ndarray of shape (n,), or None
     alpha : float or ndarray of shape (p,)
@@ -60,6 +63,7 @@ class Design:
         does not change the fit, but the rounding. None is the mean of some rows if
         they are dense, else zero.
     n_threads : int
+    device : {"cpu", "cuda"}
 
     Attributes
     ----------
@@ -78,9 +82,10 @@ class Design:
         constant_given=False,
         shift=None,
         n_threads=None,
+        device="cpu",
     ):
-        self.X, self.Y = X, frozen(Y)
-        self.weights = frozen(np.empty(0) if weights is None else weights)
+        weights = np.empty(0) if weights is None else weights
+        self.X, self.Y, self.weights = X, frozen(Y), frozen(weights)
         self.sparse = hasattr(X, "indptr")
         self.csr = tuple(map(frozen, (X.data, X.indices, X.indptr))) if self.sparse else ()
         self.n, self.n_features = X.shape
@@ -94,7 +99,10 @@ class Design:
         if shift is None:
             centred = self.n_design > self.n_features and not self.sparse
             shift = self._some_mean() if centred else 0.0
-        self.shift = frozen(np.broadcast_to(np.float64(shift), self.n_features))
+        shift = np.zeros(self.n_features) + shift
+        self.shift = frozen(shift)
+        self.device, self.kernels = device, twin(__package__, device)
+        self._placed = tuple(map(self.kernels.to_device, (Y, shift, weights)))
 
     def _some_mean(self):
         """Mean of the features over a thousand rows; rows of weight zero do not count.
@@ -104,48 +112,52 @@ class Design:
         rows = np.flatnonzero(self.weights) if len(self.weights) else range(self.n)
         rows = rows[:: max(1, len(rows) // 1000)]
         weights = self.weights[rows] if len(self.weights) else None
-        sample = self.X[rows].astype(np.float64)
+        sample = self._chosen(np.asarray(rows)).astype(np.float64)
         return sample[0] + np.average(sample - sample[0], axis=0, weights=weights)
+
+    def _chosen(self, rows):
+        """Return some rows of the features, on the host."""
+        return self.X[rows] if self.sparse else to_host(self.X[rows])
 
     @cached_property
     def width(self):
         """Columns of the design and of the targets together, as panels have them."""
-        return syrk.padded(self.n_design + self.n_targets)
+        return self.kernels.padded(self.n_design + self.n_targets)
 
     @cached_property
     def panel_rows(self):
-        return int(np.clip(_PANEL // self.width // 8 * 8, 64, 1024))
+        return self.kernels.panel_rows(self.width)
 
     def _run(self, work, *shapes):
         """Add up what ``work(lo, hi, b, *sums)`` writes to ``sums[b]`` for parts of the rows."""
-        n_parts = int(np.clip(self.n // (40 * self.n_design), 1, _PARTS))
+        n_parts = int(np.clip(self.n // (40 * self.n_design), 1, self.kernels.PARTS))
         part = -(-self.n // n_parts)
         part += -part % self.panel_rows
-        sums = tuple(np.zeros((-(-self.n // part), *shape)) for shape in shapes)
+        sums = tuple(self.kernels.zeros((-(-self.n // part), *shape)) for shape in shapes)
         run_blocks(work, self.n, part, sums, self.n_threads)
         self.n_passes += 1
-        return [_finite(total.sum(axis=0)) for total in sums]
+        return [_finite(to_host(total).sum(axis=0)) for total in sums]
 
     def pack(self, lo, hi, panel):
         """Write rows lo to hi of the design, and of the targets behind them, into a panel."""
         if self.sparse:
             sizes = self.n_features, self.n_design
-            _cpu.pack_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, panel)
+            self.kernels.pack_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, panel)
             if self.shift.any():
                 ones = panel[: hi - lo, self.n_features, None]
                 panel[: hi - lo, : self.n_features] -= ones * self.shift
         else:
-            rows, Y, weights = self._rows(lo, hi)
-            _cpu.pack(0, hi - lo, rows, Y, self.shift, weights, self.n_design, panel)
+            self.kernels.pack(0, hi - lo, *self._rows(lo, hi), self.n_design, panel)
 
     def _rows(self, lo, hi):
         """Rows as kernels take them; copied only if they do not lie row after row."""
-        return frozen(self.X[lo:hi]), self.Y[lo:hi], self.weights[lo:hi]
+        Y, shift, weights = self._placed
+        return self.kernels.to_device(self.X[lo:hi]), Y[lo:hi], shift, weights[lo:hi]
 
     def panels(self, lo=0, hi=None, n_rows=None):
         """Yield panels and the rows used of each, from row lo to hi; the same memory every time."""
         hi, n_rows = hi or self.n, n_rows or self.panel_rows
-        panel = syrk.empty_panel(min(n_rows, hi - lo), self.n_design + self.n_targets)
+        panel = self.kernels.empty_panel(min(n_rows, hi - lo), self.n_design + self.n_targets)
         for begin in range(lo, hi, n_rows):
             m = min(hi - begin, n_rows)
             panel[m:] = 0.0
@@ -167,8 +179,8 @@ class Design:
         """
         r = self.n_design if basis is None else basis.shape[1]
         work = self._add_gram if basis is None else partial(self._add_mapped, self._extended(basis))
-        with syrk.alone():
-            (sums,) = self._run(work, (r + syrk.PAD, self.width))
+        with self.kernels.alone():
+            (sums,) = self._run(work, (r + PAD, self.width))
         upper = np.triu(sums[:r, :r])
         if basis is None:
             self._require_squares(np.diag(upper), self.X)
@@ -187,24 +199,23 @@ class Design:
     def _add_gram(self, lo, hi, b, grams):
         if self.sparse:
             sizes = self.n_features, self.n_design
-            _cpu.add_gram_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, grams[b])
+            self.kernels.add_gram_sparse(lo, hi, *self.csr, self.Y, self.weights, *sizes, grams[b])
             return
         for panel, _ in self.panels(lo, hi):
-            syrk.add_gram(panel, self.n_design, grams[b])
+            self.kernels.add_gram(panel, self.n_design, grams[b])
 
     def _add_mapped(self, matrix, lo, hi, b, grams):
-        mapped, r = None, len(grams[b]) - syrk.PAD
+        mapped, r = None, len(grams[b]) - PAD
         for panel, _ in self.panels(lo, hi):
             mapped = np.empty_like(panel) if mapped is None else mapped
-            syrk.times(panel, matrix, mapped)
-            syrk.add_gram(mapped, r, grams[b])
+            self.kernels.times(panel, matrix, mapped)
+            self.kernels.add_gram(mapped, r, grams[b])
 
     def _extended(self, basis):
         """Matrix that maps a panel's design columns by a basis, and keeps its targets."""
         r, targets = basis.shape[1], range(self.n_targets)
-        matrix = aligned((self.width, self.width), np.float64)
-        matrix[:] = 0.0
-        matrix[: self.n_design, :r] = basis
+        matrix = self.kernels.empty_panel(self.width, self.n_design + self.n_targets)
+        matrix[: self.n_design, :r] = self.kernels.to_device(basis)
         for t in targets:
             matrix[self.n_design + t, r + t] = 1.0
         return matrix
@@ -226,7 +237,7 @@ class Design:
         squares : ndarray of shape (k,)
             Sums of the squares of ``targets - design @ coef``.
         """
-        rows = np.ascontiguousarray(coef.T)
+        rows = self.kernels.to_device(np.ascontiguousarray(coef.T))
         work = partial(self._add_gradient, rows, float(with_targets))
         gradient, squares = self._run(work, rows.shape, rows.shape[:1])
         return gradient.T - self.penalties[:, None] * coef, squares
@@ -234,20 +245,19 @@ class Design:
     def _add_gradient(self, coef, with_targets, lo, hi, b, gradients, squares):
         sums = coef, with_targets, gradients[b], squares[b]
         if self.sparse:
-            _cpu.add_gradient_sparse(
+            self.kernels.add_gradient_sparse(
                 lo, hi, *self.csr, self.Y, self.weights, self.n_features, *sums
             )
             return
         step = hi - lo if self.X.flags.c_contiguous else self.panel_rows
         for begin in range(lo, hi, step):
             m = min(hi - begin, step)
-            rows, Y, weights = self._rows(begin, begin + m)
-            _cpu.add_gradient(0, m, rows, Y, self.shift, weights, *sums)
+            self.kernels.add_gradient(0, m, *self._rows(begin, begin + m), *sums)
 
     def rows(self):
         """Yield rows of the design, the targets behind them, in the same memory every time.
 
-        Rows of weight zero are left out.
+        On the device. Rows of weight zero are left out.
         """
         begin, width = 0, self.n_design + self.n_targets
         for panel, m in self.panels():
@@ -258,21 +268,22 @@ class Design:
 
     def sketched(self, sketch):
         """Sketch of the design and of the targets, with the penalties as rows below."""
-        stream = sketch.stream()
+        stream = sketch.stream(device=self.device)
         for rows in self.rows():
             take(stream, rows)
-        return self._penalised(_finite(stream.result()))
+        return self._penalised(_finite(to_host(stream.result())))
 
     def all_rows(self):
         """Return the design and its targets, with the penalties as rows below."""
-        return self._penalised(_finite(np.concatenate([rows.copy() for rows in self.rows()])))
+        return self._penalised(_finite(np.concatenate([kept(rows) for rows in self.rows()])))
 
     def some_rows(self, m):
         """About m rows of the design, evenly spaced."""
         chosen = np.unique(np.linspace(0, self.n - 1, m).astype(int))
         weights = self.weights[chosen] if len(self.weights) else None
         constant = self.constant
-        return Design(self.X[chosen], self.Y[chosen], weights, fit_intercept=constant).all_rows()[0]
+        args = self._chosen(chosen), self.Y[chosen], weights
+        return Design(*args, fit_intercept=constant).all_rows()[0]
 
     def _penalised(self, rows):
         ridge = np.zeros((self.n_design, rows.shape[1]))

@@ -190,7 +190,7 @@ class _HeavyBall(_Iterated):
 def sketch_and_solve(design, options):
     """Least squares of the sketched rows: one pass."""
     sketch = options.approximation(design.n_design)
-    kept = SketchedRows(sketch)
+    kept = SketchedRows(sketch, design.device)
     kept.update(design)
     X, Y = np.hsplit(kept.rows(), [design.n_design])
     given = {"fit_intercept": design.constant, "constant_given": design.constant}

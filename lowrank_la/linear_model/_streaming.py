@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import linalg
 
-from ._design import take
+from .._support.cuda import to_host
+from ._design import kept, take
 
 _STACKED = 4  # times as many rows as columns are factorised at once
 
@@ -25,7 +26,7 @@ class FactoredRows:
         self.shift = design.shift
         stacked = [*self._rows]
         for rows in design.rows():
-            stacked.append(rows.copy())
+            stacked.append(kept(rows))
             if sum(map(len, stacked)) > _STACKED * rows.shape[1]:
                 stacked = [_triangular(stacked)]
         self._rows = [_triangular(stacked)]
@@ -42,6 +43,8 @@ class SketchedRows:
     ----------
     sketch : Sketch
         Of any number of rows.
+    device : {None, "cpu", "cuda"}
+        Where to sketch; None is where the first rows lie.
 
     Attributes
     ----------
@@ -51,19 +54,19 @@ class SketchedRows:
 
     shift = 0.0
 
-    def __init__(self, sketch):
-        self._size, self._stream, self._kept = sketch.shape[0], sketch.stream(), []
+    def __init__(self, sketch, device=None):
+        self._size, self._stream, self._kept = sketch.shape[0], sketch.stream(device=device), []
 
     def update(self, design):
         """Take the rows of a design, and its targets."""
         for rows in design.rows():
             take(self._stream, rows)
             few = self._stream.n_rows <= self._size
-            self._kept = [*self._kept, rows.copy()] if few else []
+            self._kept = [*self._kept, kept(rows)] if few else []
 
     def rows(self):
         """Return what was kept."""
-        return np.concatenate(self._kept) if self._kept else self._stream.result()
+        return np.concatenate(self._kept) if self._kept else to_host(self._stream.result())
 
 
 def _triangular(stacked):
