@@ -222,7 +222,7 @@ def _memory_mb(field):
     raise OSError(field)
 
 
-def fresh(code, threads=1, cache=None):
+def fresh(code, threads=1, cache=None, variables=()):
     """Run code in a fresh interpreter.
 
     Parameters
@@ -233,6 +233,8 @@ def fresh(code, threads=1, cache=None):
         Threads of every pool but that of BLAS, which has one.
     cache : path, optional
         Where Numba keeps what it compiled.
+    variables : dict of str to str, optional
+        Of the environment, besides.
 
     Returns
     -------
@@ -246,6 +248,7 @@ def fresh(code, threads=1, cache=None):
     pin_threads(threads, environment)
     if cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(cache)
+    environment.update(variables)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.getenv("PYTHONPATH")]))
     program = f"{code}\nimport time; print(time.process_time())"
     done = subprocess.run(
