@@ -1,17 +1,19 @@
 """Linear regression behind scikit-learn's estimator interface."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._support.validation import all_or_nothing, as_floats, check_threads, check_weights
 from ._design import Design
-from ._lstsq import checked_options, facts, solve
+from ._lstsq import canonical, checked_options, facts, solve
 from ._methods import METHODS, SKETCHES
 from ._streaming import FactoredRows, SketchedRows
 
@@ -185,7 +187,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             partial(Design, **args),
         )  # fmt: skip
         self._rows = None  # they are kept by partial_fit alone
-        return self._set(solution, solution.coef, design.n_passes, X.dtype, y.ndim)
+        return self._set(solution, design.n_passes, X.dtype, y.ndim)
 
     @_fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
@@ -219,27 +221,19 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         first = getattr(self, "_rows", None) is None
         X, y, weights = self._checked(X, y, sample_weight, reset=first)
         options, constant = self._options(), bool(self.fit_intercept)
-        if first:
-            self._rows = self._new_rows(options)
-        elif y.shape[1:] != np.shape(self.coef_)[:-1]:
+        if not first and y.shape[1:] != np.shape(self.coef_)[:-1]:
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
-        rows = self._rows
+        # What fails half-way does so with a copy.
+        rows = self._new_rows(options) if first else deepcopy(self._rows)
         try:
             rows.update(
                 Design(X, _as_columns(y), weights, fit_intercept=constant, shift=rows.shift)
             )
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
-        design, targets = np.hsplit(rows.rows(), [self.n_features_in_ + constant])
-        given = partial(Design, fit_intercept=constant, constant_given=constant)
-        _, solution = solve("X", "qr", options, design, targets, None, self.alpha, given)
-        if isinstance(rows, SketchedRows):
-            solution = replace(solution, errors=[], method="sketch")
-        coef = solution.coef
-        if constant:
-            coef[-1] -= rows.shift @ coef[:-1]
+        solution, self._rows = self._solved(rows, options, constant), rows
         dtype = X.dtype if first else np.result_type(X, self.coef_)
-        return self._set(solution, coef, 1, dtype, y.ndim)
+        return self._set(solution, 1, dtype, y.ndim)
 
     def predict(self, X):
         """Predict targets.
@@ -263,7 +257,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self, X, y, accept_sparse="csr", dtype=_FLOATS, multi_output=True, y_numeric=True,
             **options,
         )  # fmt: skip
-        y = as_floats("y", y)
+        X, y = canonical("X", X) if issparse(X) else X, as_floats("y", y)
         return X, y, None if sample_weight is None else check_weights(sample_weight, len(y))
 
     def _options(self):
@@ -278,9 +272,20 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return FactoredRows()
         return SketchedRows(options.approximation(self.n_features_in_ + self.fit_intercept))
 
-    def _set(self, solution, coef, n_passes, dtype, n_dimensions):
+    def _solved(self, rows, options, constant):
+        """Least squares of kept rows."""
+        design, targets = np.hsplit(rows.rows(), [self.n_features_in_ + constant])
+        given = partial(Design, fit_intercept=constant, constant_given=constant)
+        _, solution = solve("X", "qr", options, design, targets, None, self.alpha, given)
+        if constant:
+            solution.coef[-1] -= np.sum(rows.shift * solution.coef[:-1].T, axis=1)
+        if isinstance(rows, FactoredRows):
+            return solution
+        return replace(solution, errors=[], method="sketch")
+
+    def _set(self, solution, n_passes, dtype, n_dimensions):
         p = self.n_features_in_
-        coef = coef.astype(dtype)
+        coef = solution.coef.astype(dtype)
         self.coef_ = coef[:p, 0] if n_dimensions == 1 else np.ascontiguousarray(coef[:p].T)
         constants = coef[p] if len(coef) > p else 0.0
         self.intercept_ = constants[0] if np.ndim(constants) > n_dimensions - 1 else constants

@@ -210,18 +210,33 @@ def _checked_data(A, b, sample_weight):
 
 
 def checked_design(name, A):
-    """Return a matrix as designs take it: an array, or canonical enough CSR, of floats."""
+    """Return a matrix as designs take it: an array, or canonical CSR, of floats."""
     if hasattr(A, "tocsr"):
         if A.dtype.kind not in "fiub":
             raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
-        A = A.tocsr()
-        A.check_format(full_check=True)
-        if A.dtype not in (np.float32, np.float64):
-            A = A.astype(np.float64)
+        A = canonical(name, A.tocsr())
     else:
         A = as_floats(name, A)
     if A.ndim != 2 or 0 in A.shape:
         raise ValueError(f"{name} has shape {A.shape}: a non-empty matrix is needed")
+    return A
+
+
+def canonical(name, A):
+    """Return a CSR matrix of floats whose rows are in order; copied only if they are not.
+
+    SciPy notes on a matrix what it finds out about it: here on one over the same arrays.
+    """
+    A = sparse.csr_array((A.data, A.indices, A.indptr), shape=A.shape)
+    try:
+        A.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid CSR matrix: {error}") from error
+    if A.dtype not in (np.float32, np.float64):
+        A = A.astype(np.float64)
+    if not A.has_canonical_format:
+        A = A.copy()
+        A.sum_duplicates()
     return A
 
 

@@ -202,7 +202,9 @@ def qr(design, options):
     """LAPACK's QR factorisation of the design: for few rows."""
     rows, targets = design.all_rows()
     factor = from_sketch(rows, options.negligible, design.constant)
-    return _corrected("qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows, axis=0))
+    return _corrected(
+        "qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows, axis=0)
+    )
 
 
 def auto(design, options):

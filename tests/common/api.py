@@ -47,12 +47,12 @@ def public_operators():
     return [cls for _, cls in public_objects(type) if issubclass(cls, LinearOperator)]
 
 
-def functions_of(first_argument):
-    """Public functions by the name of their first argument."""
+def functions_of(*first_arguments):
+    """Public functions by the names of their first arguments."""
     return [
         function
         for function in public_functions()
-        if next(iter(inspect.signature(function).parameters)) == first_argument
+        if tuple(inspect.signature(function).parameters)[: len(first_arguments)] == first_arguments
     ]
 
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tests.common.api import instance, public_estimators
+from tests.common.api import fit, instance, public_estimators
 
 X = load_digits().data[:150]
 
@@ -35,14 +35,14 @@ def test_options_are_keyword_only(cls):
 
 @pytest.mark.parametrize("cls", public_estimators())
 def test_a_refit_forgets(cls):
-    once, again = instance(cls).fit(X), instance(cls).fit(X[::-1, ::2]).fit(X)
+    once, again = fit(instance(cls), X), fit(fit(instance(cls), X[::-1, ::2]), X)
     assert vars(once).keys() == vars(again).keys()
     assert pickle.dumps(once.__getstate__()) == pickle.dumps(again.__getstate__())
 
 
 @pytest.mark.parametrize("cls", public_estimators())
 def test_fitted_attributes_are_documented(cls):
-    fitted = instance(cls).fit(X)
+    fitted = fit(instance(cls), X)
     names = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
     assert names
     assert not {name for name in names if f"\n    {name} : " not in cls.__doc__}
@@ -50,8 +50,8 @@ def test_fitted_attributes_are_documented(cls):
 
 @pytest.mark.parametrize("cls", public_estimators())
 def test_copies_predict_alike(cls):
-    estimator = instance(cls).fit(X)
-    copies = [pickle.loads(pickle.dumps(estimator)), clone(estimator).fit(X)]
+    estimator = fit(instance(cls), X)
+    copies = [pickle.loads(pickle.dumps(estimator)), fit(clone(estimator), X)]
     for method in ("predict", "transform"):
         if hasattr(estimator, method):
             expected = getattr(estimator, method)(X)

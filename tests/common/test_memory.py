@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from lowrank_la.cluster import KMedoids
-from tests.common.api import functions_of, instance, public_estimators
+from tests.common.api import fit, functions_of, instance, public_estimators
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (90, 3)).astype(np.float64)  # rows that are equal, too
@@ -51,10 +51,10 @@ def bits(fitted):
 def test_estimators(estimator, dtype, dirty):
     weights = {"sample_weight": RNG.integers(0, 3, len(X))}
     weights = weights if has_fit_parameter(estimator, "sample_weight") else {}
-    expected = bits(clone(estimator).fit(X.astype(dtype), **weights))
+    expected = bits(fit(clone(estimator), X.astype(dtype), **weights))
     for floats, integers in [(np.nan, 1), (-np.inf, 0), (1e30, 2), (0.0, 100)]:
         dirty(floats, integers)
-        fitted = clone(estimator).fit(X.astype(dtype), **weights)
+        fitted = fit(clone(estimator), X.astype(dtype), **weights)
         assert bits(fitted) == expected
 
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from lowrank_la._support import blocks
 from lowrank_la.cluster import _dissimilarities, fasterpam, pairwise_distances
-from tests.common.api import instance, public_estimators
+from tests.common.api import fit, instance, public_estimators
 
 ESTIMATORS = public_estimators()
 SMALL = np.random.default_rng(0).normal(size=(300, 4))
@@ -22,11 +22,11 @@ FINGERPRINT = """
 import hashlib, pickle
 import numpy as np
 from lowrank_la._support import blocks
-from tests.common.api import instance, public_estimators
+from tests.common.api import fit, instance, public_estimators
 X = np.random.default_rng(0).normal(size=(4200, 3)).astype(np.float32)
 for cls in public_estimators():
     for metric in [{}, {"metric": "cityblock"}] if "metric" in cls().get_params() else [{}]:
-        estimator = instance(cls).set_params(**metric).fit(X)
+        estimator = fit(instance(cls).set_params(**metric), X)
         fitted = {k: v for k, v in vars(estimator).items() if k.endswith("_") and k[0] != "_"}
         print(cls.__name__, hashlib.sha256(pickle.dumps(fitted)).hexdigest())
 print(len(blocks._pools))
@@ -35,7 +35,7 @@ print(len(blocks._pools))
 
 def fingerprint(estimator, X=SMALL):
     """The bits of all that a fit has found."""
-    fitted = clone(estimator).fit(X)
+    fitted = fit(clone(estimator), X)
     return {
         name: joblib.hash(value)
         for name, value in vars(fitted).items()
@@ -183,5 +183,5 @@ def test_a_fit_leaves_no_trace(cls):
         )  # fmt: skip
 
     before = state()
-    instance(cls).fit(SMALL)
+    fit(instance(cls), SMALL)
     assert state() == before
