@@ -9,11 +9,23 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
-from .._support.validation import all_or_nothing, as_floats, check_threads, check_weights
+from .._support.cuda import is_device_array, resolve_device, to_device, to_host
+from .._support.validation import (
+    all_or_nothing,
+    as_floats,
+    check_threads,
+    check_weights,
+    validate_rows,
+)
 from ._design import Design
-from ._lstsq import canonical, checked_options, facts, solve
+from ._lstsq import canonical, checked_options, facts, placed, refuse_sparse, solve
 from ._methods import METHODS, SKETCHES
 from ._streaming import FactoredRows, SketchedRows
 
@@ -54,6 +66,8 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_jobs : int, default=None
         Threads; None takes what Numba and joblib allow, as does -1. The result does not
         depend on it.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where X lies. Sparse features are for the CPU only.
     random_state : None, int, Generator or RandomState, default=None
         Seeds the sketch.
 
@@ -98,7 +112,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     -----
     X is neither copied nor changed: arrays of float32 and float64 in any order and memory
     maps are read as they are, sparse matrices by rows, never as dense ones. Rows of weight
-    zero do not count.
+    zero do not count. Coefficients are on the host, predictions where X lies.
 
     Examples
     --------
@@ -120,6 +134,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "fit_intercept": ["boolean"],
         "rcond": [Interval(Real, 0, 1, closed="left"), None],
         "n_jobs": [Integral, None],
+        "device": [StrOptions({"cpu", "cuda"}), None],
         "random_state": ["random_state", np.random.Generator],
     }
 
@@ -135,6 +150,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_intercept=True,
         rcond=None,
         n_jobs=None,
+        device=None,
         random_state=None,
     ):
         self.method = method
@@ -146,6 +162,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.rcond = rcond
         self.n_jobs = n_jobs
+        self.device = device
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -178,13 +195,15 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             with the methods other than "auto".
         """
         # Sums over X tell whether it is finite: no pass of its own.
-        X, y, weights = self._checked(X, y, sample_weight, reset=True, ensure_all_finite=False)
+        X, y, weights, device = self._checked(
+            X, y, sample_weight, reset=True, ensure_all_finite=False
+        )
         # The sketch of rows that come in blocks knows no mean: it has the same bits without.
         shift = 0.0 if self.method == "sketch" else None
         args = {"fit_intercept": self.fit_intercept, "shift": shift, "n_threads": self.n_jobs}
         design, solution = solve(
             "X", self.method, self._options(), X, _as_columns(y), weights, self.alpha,
-            partial(Design, **args),
+            partial(Design, device=device, **args),
         )  # fmt: skip
         self._rows = None  # they are kept by partial_fit alone
         return self._set(solution, design.n_passes, X.dtype, y.ndim)
@@ -219,20 +238,19 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             before, or a parameter is out of its range.
         """
         first = getattr(self, "_rows", None) is None
-        X, y, weights = self._checked(X, y, sample_weight, reset=first)
+        X, y, weights, device = self._checked(X, y, sample_weight, reset=first)
         options, constant = self._options(), bool(self.fit_intercept)
         if not first and y.shape[1:] != np.shape(self.coef_)[:-1]:
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         # What fails half-way does so with a copy.
-        rows = self._new_rows(options) if first else deepcopy(self._rows)
+        rows = self._new_rows(options, device) if first else deepcopy(self._rows)
         try:
-            rows.update(
-                Design(X, _as_columns(y), weights, fit_intercept=constant, shift=rows.shift)
-            )
+            where = {"shift": rows.shift, "device": device}
+            rows.update(Design(X, _as_columns(y), weights, fit_intercept=constant, **where))
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
         solution, self._rows = self._solved(rows, options, constant), rows
-        dtype = X.dtype if first else np.result_type(X, self.coef_)
+        dtype = X.dtype if first else np.result_type(X.dtype, self.coef_)
         return self._set(solution, 1, dtype, y.ndim)
 
     def predict(self, X):
@@ -245,20 +263,33 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            On the GPU if X is there.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc", "coo"], dtype=_FLOATS)
-        return X @ self.coef_.T + self.intercept_
+        X = validate_rows(self, X, reset=False, accept_sparse=["csr", "csc", "coo"])
+        coef, constants = self.coef_.T, self.intercept_
+        if is_device_array(X):
+            coef, constants = to_device(coef), to_device(np.asarray(constants, coef.dtype))
+        return X @ coef + constants
 
-    def _checked(self, X, y, sample_weight, **options):
-        """Features, targets and weights."""
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=_FLOATS, multi_output=True, y_numeric=True,
-            **options,
-        )  # fmt: skip
-        X, y = canonical("X", X) if issparse(X) else X, as_floats("y", y)
-        return X, y, None if sample_weight is None else check_weights(sample_weight, len(y))
+    def _checked(self, X, y, sample_weight, reset, **options):
+        """Features and targets, weights, and the device."""
+        device = resolve_device(self.device, X)
+        refuse_sparse("X", X, device)
+        y = to_host(y) if is_device_array(y) else y
+        if is_device_array(X):
+            X = validate_rows(self, X, reset=reset)
+            y = check_array(y, ensure_2d=False, input_name="y")
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(
+                self, X, y, reset=reset, accept_sparse="csr", dtype=_FLOATS, multi_output=True,
+                y_numeric=True, **options,
+            )  # fmt: skip
+        X, y = canonical("X", X) if issparse(X) else placed(X, device), as_floats("y", y)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(y))
+        return X, y, weights, device
 
     def _options(self):
         if self.n_jobs is not None:
@@ -267,10 +298,11 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sketch = self.sketch, self.sketch_size, self.eps, self.delta
         return checked_options(self.method, self.rcond, *sketch, d, self.random_state)
 
-    def _new_rows(self, options):
+    def _new_rows(self, options, device):
         if self.method != "sketch":
             return FactoredRows()
-        return SketchedRows(options.approximation(self.n_features_in_ + self.fit_intercept))
+        sketch = options.approximation(self.n_features_in_ + self.fit_intercept)
+        return SketchedRows(sketch, device)
 
     def _solved(self, rows, options, constant):
         """Least squares of kept rows."""

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from .._support.cuda import is_device_array, resolve_device, to_device, to_host, xp
 from .._support.result import Result
 from .._support.validation import (
     as_floats,
@@ -26,8 +27,8 @@ class LstsqResult(Result):
 
     Attributes
     ----------
-    x : ndarray of shape (d,) or (d, k)
-        Coefficients, in the precision of the data.
+    x : array of shape (d,) or (d, k)
+        Coefficients, in the precision of the data; on the GPU if A is there.
     residual_norms : float, or ndarray of shape (k,)
         Norm of ``b - A @ x``, with the weights; for the method "sketch" that of
         the sketched residual, which is as large but for the sketch's distortion.
@@ -74,6 +75,7 @@ def lstsq(
     eps=0.5,
     delta=0.01,
     n_jobs=None,
+    device=None,
     rng=None,
 ):
     """Minimise the norm of ``b - A x``, for a matrix of many more rows than columns.
@@ -118,6 +120,8 @@ def lstsq(
     n_jobs : int, default=None
         Threads; None takes what Numba and joblib allow. The result does not
         depend on it.
+    device : {None, "cpu", "cuda"}, default=None
+        Where to compute; None means where A lies. A sparse A is for the CPU only.
     rng : None, int, SeedSequence, BitGenerator, Generator or RandomState, default=None
         Of the sketch.
 
@@ -132,7 +136,8 @@ def lstsq(
     ------
     ValueError
         If A or b has an entry that is NaN or infinite, their lengths differ, a
-        weight is negative, or an argument is out of its range.
+        weight is negative, a sparse A is to go to a GPU, or an argument is out of
+        its range.
 
     Warns
     -----
@@ -168,13 +173,15 @@ def lstsq(
     >>> result.rank, result.method
     (3, 'csne')
     """
-    A, Y, weights = _checked_data(A, b, sample_weight)
+    here, device = is_device_array(A), resolve_device(device, A)
+    A, Y, weights = _checked_data(A, b, sample_weight, device)
     options = checked_options(method, rcond, sketch, sketch_size, eps, delta, A.shape[1], rng)
-    new_design = partial(Design, n_threads=n_jobs)
+    new_design = partial(Design, n_threads=n_jobs, device=device)
     design, solution = solve("A", method, options, A, Y, weights, new_design=new_design)
     vector = np.ndim(b) == 1
     dtype = np.result_type(A.dtype, np.float32)
     coef = solution.coef.astype(dtype)
+    coef = to_device(coef) if here else coef
     return LstsqResult(
         x=coef[:, 0] if vector else coef,
         residual_norms=float(solution.norms[0]) if vector else solution.norms,
@@ -197,9 +204,9 @@ def facts(solution, n_features):
     }
 
 
-def _checked_data(A, b, sample_weight):
-    A = checked_design("A", A)
-    Y = as_floats("b", b)
+def _checked_data(A, b, sample_weight, device):
+    A = checked_design("A", A, device)
+    Y = to_host(as_floats("b", b))
     if Y.ndim not in (1, 2) or len(Y) != A.shape[0] or not Y.size:
         raise ValueError(
             f"b has shape {Y.shape} and A {A.shape}: ({A.shape[0]},) or ({A.shape[0]}, k) is needed"
@@ -209,14 +216,15 @@ def _checked_data(A, b, sample_weight):
     return A, np.asarray(Y.reshape(len(Y), -1), dtype=np.float64), weights
 
 
-def checked_design(name, A):
+def checked_design(name, A, device):
     """Return a matrix as designs take it: an array, or canonical CSR, of floats."""
+    refuse_sparse(name, A, device)
     if hasattr(A, "tocsr"):
         if A.dtype.kind not in "fiub":
             raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
         A = canonical(name, A.tocsr())
     else:
-        A = as_floats(name, A)
+        A = placed(as_floats(name, A), device)
     if A.ndim != 2 or 0 in A.shape:
         raise ValueError(f"{name} has shape {A.shape}: a non-empty matrix is needed")
     return A
@@ -238,6 +246,20 @@ def canonical(name, A):
         A = A.copy()
         A.sum_duplicates()
     return A
+
+
+def refuse_sparse(name, A, device):
+    """Refuse a sparse matrix that is on a GPU, or is to go there."""
+    on_gpu = device == "cuda" or is_device_array(getattr(A, "data", None))
+    if hasattr(A, "tocsr") and on_gpu:
+        raise ValueError(f"{name} is a sparse matrix: a GPU takes dense arrays only")
+
+
+def placed(A, device):
+    """Return a dense array on a device, as it lies in memory; what is there already stays."""
+    if device == "cuda":
+        return xp.asarray(A)
+    return to_host(A) if is_device_array(A) else A
 
 
 def require_finite(name, array):
@@ -324,7 +346,7 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     root = np.sqrt(alpha * level)
     scale = _units(np.maximum(column_sizes(X).astype(np.float64), root))
     unit = 1 / _power_of_two(column_sizes(Y))
-    X = X @ sparse.diags_array(scale) if hasattr(X, "indptr") else X * scale
+    X = _scaled(X, scale)
     weights = None if weights is None else weights * level
     args = weights, (root * scale) ** 2, new_design
     try:
@@ -339,6 +361,12 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     if not np.isfinite(coef).all():
         raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
     return design, replace(solution, coef=coef, norms=norms, factor=factor)
+
+
+def _scaled(X, scale):
+    if hasattr(X, "indptr"):
+        return X @ sparse.diags_array(scale)
+    return X * (to_device(scale) if is_device_array(X) else scale)
 
 
 def _units(sizes):
