@@ -19,12 +19,12 @@ from .._support.jit import kernel
 ROWS = 1024  # of a tile
 WIDTH = 32  # columns of a tile
 GROUP = 32  # rows: the square root of ROWS
-_LANES = 8
+LANES = 8  # columns to a vector
 # Groups are a cache line more than their size apart: at a power of two, rows of the same
 # number in their groups would drive each other out of the cache.
-STRIDE = GROUP * WIDTH + _LANES  # from a group to the next
+STRIDE = GROUP * WIDTH + LANES  # from a group to the next
 _GROUP, _WIDTH, _STRIDE = np.uint64(GROUP), np.uint64(WIDTH), np.uint64(STRIDE)
-_VECTOR = np.uint64(_LANES)
+_VECTOR = np.uint64(LANES)
 _I64 = ir.IntType(64)
 
 
@@ -32,7 +32,7 @@ def _butterfly(context, builder, signature, args):
     """Load 32 vectors, transform them, and store them."""
     tile, start, step = args
     data = context.make_array(signature.args[0])(context, builder, tile).data
-    vector = ir.VectorType(ir.DoubleType(), _LANES)
+    vector = ir.VectorType(ir.DoubleType(), LANES)
     places = [builder.add(start, builder.mul(_I64(k), step)) for k in range(GROUP)]
     pointers = [builder.bitcast(builder.gep(data, [at]), vector.as_pointer()) for at in places]
     rows = [builder.load(pointer, align=8) for pointer in pointers]
@@ -54,7 +54,7 @@ def _butterfly_vectors(typing_context, tile, start, step):
 def _butterfly_scalars(tile, start, step):
     """Define what the vector code does."""
     places = start + step * np.arange(GROUP, dtype=np.uint64)
-    for lane in range(_LANES):
+    for lane in range(LANES):
         rows = tile[places + np.uint64(lane)]
         for bit in (1, 2, 4, 8, 16):
             pairs = rows.reshape(-1, 2, bit)
@@ -67,14 +67,12 @@ _transform_32 = _butterfly_scalars if numba.config.DISABLE_JIT else _butterfly_v
 
 def places(rows):
     """Where rows of a tile begin, as uint64."""
-    return (rows * WIDTH + rows // GROUP * _LANES).astype(np.uint64)
+    return (rows * WIDTH + rows // GROUP * LANES).astype(np.uint64)
 
 
-def tiles(n):
-    """Return memory for n tiles, filled with zeros: an array of shape (n, length)."""
-    memory = aligned((n, GROUP * STRIDE), np.float64)
-    memory.fill(0)
-    return memory
+def tiles(shape):
+    """Return memory for tiles: an array of shape (*shape, length)."""
+    return aligned((*shape, GROUP * STRIDE), np.float64)
 
 
 @kernel(strict=True)

@@ -163,5 +163,6 @@ class SRHT(_EntryWise):
         self._rows = self._rng.integers(1024, size=m)
 
     def _law(self, kernels):
-        blocks, rows = kernels.to_device(self._blocks), kernels.to_device(self._rows)
-        return kernels.Law(self._key, blocks, rows)
+        order = np.argsort(self._rows, kind="stable")
+        arrays = self._blocks[order], self._rows[order], order
+        return kernels.Law(self._key, *map(kernels.to_device, arrays))

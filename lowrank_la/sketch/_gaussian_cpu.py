@@ -55,7 +55,7 @@ def _add(lo, hi, b, law, data, first, sums):
     sums[lo:hi] += _made(law, lo, hi, first) @ data
 
 
-def add(law, block, lo, hi, first, sums):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of the rows `lo` to `hi` of a block.
 
     Parameters
@@ -67,13 +67,14 @@ def add(law, block, lo, hi, first, sums):
     first : int
         Number of row `lo` in the whole of the data; a multiple of `ALIGNED`.
     sums : ndarray of shape (m, d)
+    n_threads : int
     """
-    data, begin = dense_rows(block, lo, hi)
+    data, begin = dense_rows(block, lo, hi, n_threads)
     rows = zeros((ALIGNED, block.shape[1]))  # the same layout for BLAS always
     for done in range(0, hi - lo, ALIGNED):
         rows[...] = data[begin + done : begin + done + ALIGNED]
         with single_threaded_blas():
-            run_blocks(_add, law.m, _PART, (law, rows, first + done, sums))
+            run_blocks(_add, law.m, _PART, (law, rows, first + done, sums), n_threads)
 
 
 def total(law, sums, d):
@@ -87,7 +88,7 @@ def _multiply(lo, hi, b, law, values, first, out):
         out[lo:hi] += part[:, : hi - lo].T @ values[row : row + _PART]
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows `first` and following of the transpose, times an array.
 
     Parameters
@@ -97,8 +98,9 @@ def adjoint(law, values, first, out):
     first : int
         A multiple of `ALIGNED`.
     out : ndarray of shape (n, k)
+    n_threads : int
     """
     out[...] = 0
     values = frozen(values / np.sqrt(law.m))
     with single_threaded_blas():
-        run_blocks(_multiply, len(out), ALIGNED, (law, values, first, out))
+        run_blocks(_multiply, len(out), ALIGNED, (law, values, first, out), n_threads)

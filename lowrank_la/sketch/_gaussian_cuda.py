@@ -37,7 +37,7 @@ def new_sums(m, d):
     return zeros((m, d))
 
 
-def add(law, data, lo, hi, first, sums):
+def add(law, data, lo, hi, first, sums, n_threads):
     """Add a sketch of whole blocks of rows; see the twin in `_gaussian_cpu`."""
     for done in range(0, hi - lo, ALIGNED):
         rows = data[lo + done : lo + done + ALIGNED].astype(np.float64)
@@ -49,7 +49,7 @@ def total(law, sums, d):
     return sums / np.sqrt(law.m)
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows of the transpose, times an array; see the twin in `_gaussian_cpu`."""
     for lo in range(0, len(out), ALIGNED):
         rows = out[lo : lo + ALIGNED]

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
 from .._support.validation import check_integer, check_positive
@@ -115,13 +116,13 @@ class Sketch(_Operator):
         if Y.shape[0] != m:
             raise ValueError(f"Y has {Y.shape[0]} rows: {m} are needed")
         kernels = twin(__package__, resolve_device(None, Y), self._room)
-        law = self._law(kernels)
+        law, n_threads = self._law(kernels), thread_count()
         values = kernels.to_device(as_dense(Y).astype(np.float64))
         require_finite("Y", values)
         out = kernels.zeros((n, Y.shape[1]), precision(Y))
         for lo in range(0, n, _ROWS):
             rows = kernels.zeros((min(n - lo, _ROWS), Y.shape[1]))
-            kernels.adjoint(law, values, lo, rows)
+            kernels.adjoint(law, values, lo, rows, n_threads)
             out[lo : lo + _ROWS] = rows
         require_finite("Y", out)
         return out

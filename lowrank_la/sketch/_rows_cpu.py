@@ -18,7 +18,7 @@ def zeros(shape, dtype=np.float64):
     return array
 
 
-def dense_rows(block, lo, hi):
+def dense_rows(block, lo, hi, n_threads):
     """Contiguous rows of floats, and the number of row `lo` in them.
 
     They are the block itself if it can be, else a copy of its rows `lo` to `hi`.
@@ -29,7 +29,7 @@ def dense_rows(block, lo, hi):
         return frozen(as_floats("block", block[lo:hi]).copy()), 0
     if block.flags.f_contiguous and not block.flags.c_contiguous:
         rows = aligned((hi - lo, block.shape[1]), block.dtype)
-        run_blocks(_transpose, hi - lo, _BLOCK, (frozen(block.T), np.uint64(lo), rows))
+        run_blocks(_transpose, hi - lo, _BLOCK, (frozen(block.T), np.uint64(lo), rows), n_threads)
         return frozen(rows), 0
     return (frozen(block), lo) if block.flags.c_contiguous else (frozen(block[lo:hi]), 0)
 

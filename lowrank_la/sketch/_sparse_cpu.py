@@ -45,9 +45,10 @@ def _entries(lo, hi, b, key, first, m, nnz, entries):
                 row += _ONE
 
 
-def _made_entries(law, first, n):
+def _made_entries(law, first, n, n_threads):
     entries = np.empty((law.nnz, n), np.uint32)
-    run_blocks(_entries, n, _BLOCK, (law.key, np.uint64(first), law.m, law.nnz, entries))
+    args = law.key, np.uint64(first), law.m, law.nnz, entries
+    run_blocks(_entries, n, _BLOCK, args, n_threads)
     return frozen(entries)
 
 
@@ -79,7 +80,7 @@ def new_sums(m, d):
     return zeros((m, d))
 
 
-def add(law, block, lo, hi, first, sums):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of the rows `lo` to `hi` of a block.
 
     Parameters
@@ -90,18 +91,19 @@ def add(law, block, lo, hi, first, sums):
     first : int
         Number of row `lo` in the whole of the data.
     sums : ndarray of shape (m, d)
+    n_threads : int
     """
-    entries = _made_entries(law, first, hi - lo)
+    entries = _made_entries(law, first, hi - lo, n_threads)
     if isinstance(block, np.ndarray):
-        data, begin = dense_rows(block, lo, hi)
+        data, begin = dense_rows(block, lo, hi, n_threads)
         n_parts = -(-block.shape[1] // _WIDE)
         args = data, np.uint64(begin), entries, np.uint64(n_parts), sums
-        run_blocks(_add, law.nnz * n_parts, 1, args)
+        run_blocks(_add, law.nnz * n_parts, 1, args, n_threads)
         return
     if block.dtype not in (np.float32, np.float64):
         block, lo, hi = block[lo:hi].astype(np.float64), 0, hi - lo
     parts = block.indptr[lo : hi + 1], block.indices, block.data
-    run_blocks(_add_compressed, law.nnz, 1, (*map(frozen, parts), entries, sums))
+    run_blocks(_add_compressed, law.nnz, 1, (*map(frozen, parts), entries, sums), n_threads)
 
 
 def total(law, sums, d):
@@ -123,7 +125,7 @@ def _adjoint(lo, hi, b, entries, scale, values, out):
                 target[c] += scale * sign * source[c]
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows `first` and following of the transpose, times an array.
 
     Parameters
@@ -132,6 +134,8 @@ def adjoint(law, values, first, out):
     values : ndarray of shape (m, k), float64
     first : int
     out : ndarray of shape (n, k), float64
+    n_threads : int
     """
-    entries = _made_entries(law, first, len(out))
-    run_blocks(_adjoint, len(out), _BLOCK, (entries, law.nnz**-0.5, frozen(values), out))
+    entries = _made_entries(law, first, len(out), n_threads)
+    args = entries, law.nnz**-0.5, frozen(values), out
+    run_blocks(_adjoint, len(out), _BLOCK, args, n_threads)

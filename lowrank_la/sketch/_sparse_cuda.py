@@ -59,7 +59,7 @@ def new_sums(m, d):
     return zeros((m, d))
 
 
-def add(law, data, lo, hi, first, sums):
+def add(law, data, lo, hi, first, sums, n_threads):
     """Add a sketch of some rows; see the twin in `_sparse_cpu`."""
     entries = _made_entries(law, first, hi - lo).ravel()
     targets = (entries >> np.uint32(1)).astype(np.int64)
@@ -85,7 +85,7 @@ def _adjoint(entries, scale, values, out):
         out[i, c] = total
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows of the transpose, times an array; see the twin in `_sparse_cpu`."""
     entries = _made_entries(law, first, len(out))
     _adjoint(-(-out.size // THREADS), entries, law.nnz**-0.5, values, out)

@@ -14,16 +14,17 @@ __all__ = ["to_device", "zeros"]
 
 ALIGNED = ROWS  # rows come in blocks of as many
 TAKES_SPARSE = False
-_ONE, _WORD = np.uint64(1), np.uint64(32)
+_ONE = np.uint64(1)
 _ROWS, _GROUP, _WIDTH, _STRIDE = map(np.uint64, (ROWS, GROUP, WIDTH, STRIDE))
 
 
 class Law(NamedTuple):
-    """Row s of the sketch is row ``1024 blocks[s] + rows[s]`` of H D, divided by sqrt(m)."""
+    """Row ``order[s]`` of the sketch is row ``1024 blocks[s] + rows[s]`` of H D, over sqrt(m)."""
 
     key: np.uint64  # of the signs D
     blocks: np.ndarray  # (m,), uint64
-    rows: np.ndarray  # (m,), int64
+    rows: np.ndarray  # (m,), int64; ascending, so that they are read as they lie
+    order: np.ndarray  # (m,), int64
 
 
 def parity(x):
@@ -37,55 +38,65 @@ _parity = kernel(parity)
 
 
 @kernel
-def _signs(lo, hi, b, key, first, blocks, row_signs, sample_signs):
-    # (m,) in; (n_blocks, 1024) (n_blocks, m) out
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        block = first + i
-        row = np.uint64(0)
-        while row < _ROWS:
-            number = (block * _ROWS + row) >> np.uint64(7)  # 128 signs from each counter
-            words = philox_cpu(
-                number & _MASK, number >> _SHIFT, np.uint64(0), np.uint64(0), key & _MASK,
-                key >> _SHIFT,
-            )  # fmt: skip
-            for word in words:
-                for bit in range(_WORD):
-                    row_signs[i, row + bit] = 1.0 - 2.0 * np.float64((word >> bit) & _ONE)
-                row += _WORD
-        for s in range(np.uint64(len(blocks))):
-            sample_signs[i, s] = 1.0 - 2.0 * np.float64(_parity(blocks[s] & block))
-
-
-def _made_signs(law, order, first, n_blocks):
-    """Signs of the rows and of the samples, for consecutive blocks of rows."""
-    row_signs, sample_signs = np.empty((n_blocks, ROWS)), np.empty((n_blocks, len(law.blocks)))
-    args = law.key, np.uint64(first // ROWS), frozen(law.blocks[order]), row_signs, sample_signs
-    run_blocks(_signs, n_blocks, 1, args)
-    return frozen(row_signs), frozen(sample_signs)
+def _signs_of_group(key, row):
+    """Signs of 32 rows, as bits: a quarter of those that a counter makes."""
+    number = row >> np.uint64(7)
+    words = philox_cpu(
+        number & _MASK, number >> _SHIFT, np.uint64(0), np.uint64(0), key & _MASK, key >> _SHIFT
+    )
+    return words[(row >> np.uint64(5)) & np.uint64(3)]
 
 
 @kernel
-def _add(lo, hi, b, data, first, row_signs, sample_signs, samples, scratch, sums):
-    # A tile of columns: (n, d) (n_blocks, 1024) (n_blocks, m) (m,) in;
-    # (n_tiles, length) scratch; (n_tiles, m, 32) out
-    begin, end, tile = np.uint64(lo), np.uint64(hi), scratch[b]
-    width = end - begin
-    for block in range(np.uint64(len(row_signs))):
-        for group in range(_GROUP):
-            at = group * _STRIDE
-            for row in range(group * _GROUP, (group + _ONE) * _GROUP):
-                sign, source = row_signs[block, row], data[first + row, begin:end]
-                for c in range(width):
-                    tile[at + c] = sign * np.float64(source[c])
-                at += _WIDTH
-            within(tile, group, width)
+def _sample_signs(first, blocks, signs):
+    # (m,) in; (n_blocks, m) out
+    for b in range(np.uint64(len(signs))):
+        for s in range(np.uint64(len(blocks))):
+            signs[b, s] = 1.0 - 2.0 * np.float64(_parity(blocks[s] & (first + b)))
+
+
+def _samples(law, first, n_blocks):
+    """Return the places of what is sampled, and its signs in each block."""
+    signs = np.empty((n_blocks, len(law.rows)))
+    _sample_signs(np.uint64(first // ROWS), law.blocks, signs)
+    return frozen(places(law.rows)), frozen(signs)
+
+
+@kernel
+def _transform(lo, hi, b, data, begin, key, first, staged):
+    # Groups of 32 rows: (n, d) in; (n_blocks, n_tiles, length) out
+    d = np.uint64(data.shape[1])
+    for number in range(np.uint64(lo), np.uint64(hi)):
+        block, group = number // _GROUP, number % _GROUP
+        bits = _signs_of_group(key, first + number * _GROUP)
+        for r in range(_GROUP):
+            source = data[begin + number * _GROUP + r]
+            sign = 1.0 - 2.0 * np.float64((bits >> r) & _ONE)
+            at = group * _STRIDE + r * _WIDTH
+            for t in range(np.uint64(staged.shape[1])):
+                part = source[t * _WIDTH : min((t + _ONE) * _WIDTH, d)]
+                target = staged[block, t, at : at + _WIDTH]
+                for c in range(np.uint64(len(part))):
+                    target[c] = sign * np.float64(part[c])
+                for c in range(np.uint64(len(part)), _WIDTH):
+                    target[c] = 0.0
+        for t in range(np.uint64(staged.shape[1])):
+            within(staged[block, t], group, min(_WIDTH, d - t * _WIDTH))
+
+
+@kernel
+def _add(lo, hi, b, staged, samples, signs, sums):
+    # Columns of a tile: (n_blocks, n_tiles, length) in and scratch; (m,) (n_blocks, m) in;
+    # (n_tiles, m, 32) out
+    width = np.uint64(hi - lo)
+    for block in range(np.uint64(len(staged))):
+        tile = staged[block, np.uint64(b)]
         across(tile, width)
         for s in range(np.uint64(len(samples))):
-            sign, target = sample_signs[block, s], sums[b, s]
+            sign, target = signs[block, s], sums[np.uint64(b), s]
             source = tile[samples[s] : samples[s] + _WIDTH]
             for c in range(width):
                 target[c] += sign * source[c]
-        first += _ROWS
 
 
 def new_sums(m, d):
@@ -93,7 +104,7 @@ def new_sums(m, d):
     return zeros((-(-d // WIDTH), m, WIDTH))
 
 
-def add(law, block, lo, hi, first, sums):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of the rows `lo` to `hi` of a block.
 
     Parameters
@@ -105,60 +116,62 @@ def add(law, block, lo, hi, first, sums):
     first : int
         Number of row `lo` in the whole of the data; a multiple of `ALIGNED`.
     sums : ndarray of shape (n_tiles, m, 32)
-        In the order of the rows that are sampled, so that they are read as they lie.
+        In the order of the law.
+    n_threads : int
     """
-    data, begin = dense_rows(block, lo, hi)
-    order = np.argsort(law.rows, kind="stable")
-    signs = _made_signs(law, order, first, (hi - lo) // ROWS)
-    samples, scratch = frozen(places(law.rows[order])), tiles(len(sums))
-    args = data, np.uint64(begin), *signs, samples, scratch, sums
-    run_blocks(_add, block.shape[1], WIDTH, args)
+    data, begin = dense_rows(block, lo, hi, n_threads)
+    n_blocks, d = (hi - lo) // ROWS, block.shape[1]
+    samples = _samples(law, first, n_blocks)
+    staged = tiles((n_blocks, len(sums)))
+    args = data, np.uint64(begin), law.key, np.uint64(first), staged
+    run_blocks(_transform, n_blocks * GROUP, GROUP, args, n_threads)
+    run_blocks(_add, d, WIDTH, (staged, *samples, sums), n_threads)
 
 
 def total(law, sums, d):
     """Return the sketch, an array of shape (m, d)."""
     out = np.empty((len(law.rows), d))
-    out[np.argsort(law.rows, kind="stable")] = sums.transpose(1, 0, 2).reshape(len(out), -1)[:, :d]
+    out[law.order] = sums.transpose(1, 0, 2).reshape(len(out), -1)[:, :d]
     out /= np.sqrt(len(out))
     return out
 
 
 @kernel
-def _adjoint(lo, hi, b, row_signs, sample_signs, samples, values, scratch, out):
-    # A tile of columns: (n_blocks, 1024) (n_blocks, m) (m,) (m, k) in;
-    # (n_tiles, length) scratch; (n, k) out
+def _adjoint(lo, hi, b, key, first, samples, signs, values, scratch, out):
+    # A tile of columns: (m,) (n_blocks, m) (m, k) in; (n_tiles, length) scratch; (n, k) out
     column, width, tile = np.uint64(lo), np.uint64(hi - lo), scratch[b]
-    for block in range(np.uint64(len(row_signs))):
+    for block in range(np.uint64(len(signs))):
         for at in range(np.uint64(len(tile))):
             tile[at] = 0.0
         for s in range(np.uint64(len(samples))):
-            sign, at = sample_signs[block, s], samples[s]
+            sign, at = signs[block, s], samples[s]
             for c in range(width):
                 tile[at + c] += sign * np.float64(values[s, column + c])
         for group in range(_GROUP):
             within(tile, group, width)
         across(tile, width)
         for r in range(min(_ROWS, np.uint64(len(out)) - block * _ROWS)):
-            sign, at = row_signs[block, r], r * _WIDTH + r // _GROUP * (_STRIDE - _GROUP * _WIDTH)
-            target = out[block * _ROWS + r]
+            row, at = block * _ROWS + r, r // _GROUP * _STRIDE + r % _GROUP * _WIDTH
+            bits = _signs_of_group(key, first + row)
+            sign, target = 1.0 - 2.0 * np.float64((bits >> (r % _GROUP)) & _ONE), out[row]
             for c in range(width):
                 target[column + c] = sign * tile[at + c]
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows `first` and following of the transpose, times an array.
 
     Parameters
     ----------
     law : Law
-    values : ndarray of shape (m, k)
-        Floats, contiguous by rows.
+    values : ndarray of shape (m, k), float64
     first : int
         A multiple of `ALIGNED`.
-    out : ndarray of shape (n, k)
+    out : ndarray of shape (n, k), float64
+    n_threads : int
     """
-    k, order = values.shape[1], np.argsort(law.rows, kind="stable")
-    signs = _made_signs(law, order, first, -(-len(out) // ROWS))
-    values = frozen(values[order] / np.sqrt(len(values)))
-    args = *signs, frozen(places(law.rows[order])), values, tiles(-(-k // WIDTH)), out
-    run_blocks(_adjoint, k, WIDTH, args)
+    k = values.shape[1]
+    samples = _samples(law, first, -(-len(out) // ROWS))
+    values = frozen(values[law.order] / np.sqrt(len(values)))
+    args = law.key, np.uint64(first), *samples, values, tiles((-(-k // WIDTH),)), out
+    run_blocks(_adjoint, k, WIDTH, args, n_threads)

@@ -84,7 +84,7 @@ def new_sums(m, d):
     return zeros((_PARTS, m, d))
 
 
-def add(law, data, lo, hi, first, sums):
+def add(law, data, lo, hi, first, sums, n_threads):
     """Add a sketch of whole blocks of rows; see the twin in `_srht_cpu`."""
     n_jobs = _PARTS * -(-data.shape[1] // _COLUMNS)
     _add(n_jobs, law.key, np.uint64(first // 1024), law.blocks, law.rows, data[lo:hi], sums)
@@ -92,18 +92,18 @@ def add(law, data, lo, hi, first, sums):
 
 def total(law, sums, d):
     """Return the sketch, an array of shape (m, d)."""
-    out = sums[0].copy()
+    added = sums[0].copy()
     for part in sums[1:]:
-        out += part
+        added += part
+    out = xp.empty_like(added)
+    out[law.order] = added
     return out / np.sqrt(len(out))
 
 
-@cuda_kernel(
-    "uint64, uint64, uint64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
-)
-def _adjoint(key, first, blocks, order, starts, values, out):
+@cuda_kernel("uint64, uint64, uint64[::1], int64[::1], float64[:, ::1], float64[:, ::1]")
+def _adjoint(key, first, blocks, starts, values, out):
     # A block of rows and some columns to a block of threads:
-    # (m,) (m,) (1025,) (m, k) in; (n, k) out
+    # (m,) (1025,) (m, k) in; (n, k) out
     tile = cuda.shared.array(_TILE, np.float64)
     signs = cuda.shared.array(32, np.uint64)
     n, k = out.shape
@@ -115,8 +115,7 @@ def _adjoint(key, first, blocks, order, starts, values, out):
         for t in range(cuda.threadIdx.x, _TILE, cuda.blockDim.x):
             row, c, value = t // _COLUMNS, column + t % _COLUMNS, 0.0
             if c < k:
-                for at in range(starts[row], starts[row + 1]):
-                    s = order[at]
+                for s in range(starts[row], starts[row + 1]):
                     value += -values[s, c] if _parity(blocks[s] & block) else values[s, c]
             tile[t] = value
         cuda.syncthreads()
@@ -128,10 +127,10 @@ def _adjoint(key, first, blocks, order, starts, values, out):
         cuda.syncthreads()
 
 
-def adjoint(law, values, first, out):
+def adjoint(law, values, first, out, n_threads):
     """Fill rows of the transpose, times an array; see the twin in `_srht_cpu`."""
-    order = xp.argsort(law.rows, kind="stable").astype(np.int64)
-    starts = xp.searchsorted(law.rows[order], xp.arange(1025)).astype(np.int64)
-    values, n_jobs = values / np.sqrt(len(values)), -(-len(out) // 1024) * out.shape[1]
-    args = np.uint64(first // 1024), law.blocks, order, starts, values, out
+    starts = xp.searchsorted(law.rows, xp.arange(1025)).astype(np.int64)
+    values = xp.ascontiguousarray(values[law.order] / np.sqrt(len(values)))
+    n_jobs = -(-len(out) // 1024) * out.shape[1]
+    args = np.uint64(first // 1024), law.blocks, starts, values, out
     _adjoint(n_jobs, law.key, *args)

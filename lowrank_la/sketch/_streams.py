@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_device, to_host, twin
 from .._support.validation import as_floats, check_integer
 
@@ -106,6 +107,7 @@ class Stream:
         few = block.shape[0] < self._sketch.shape[0]
         if few:  # to look at them takes less time than to look at the sums
             require_finite(name, block.data if sparse.issparse(block) else block)
+        self._n_threads = thread_count()
         with np.errstate(all="ignore"):
             self._take(block)
         if not few:
@@ -131,7 +133,7 @@ class Stream:
     def _total(self, name):
         if self._sums is None:
             raise ValueError(f"{name}: none has come, so that the number of columns is not known")
-        sums = self._sums
+        sums, self._n_threads = self._sums, thread_count()
         with np.errstate(all="ignore"):
             if self._position:
                 sums = sums.copy()
@@ -174,11 +176,14 @@ class Stream:
             block, lo, hi = self._here(block[lo:hi]), 0, hi - lo
         elif is_device_array(block):
             block, lo, hi = to_host(block[lo:hi]), 0, hi - lo
-        self._kernels.add(self._law, block, lo, hi, self._next_row, self._sums)
+        args = self._law, block, lo, hi, self._next_row, self._sums, self._n_threads
+        self._kernels.add(*args)
 
     def _add_buffer(self, sums):
         first = self._next_row // self._kernels.ALIGNED * self._kernels.ALIGNED
-        self._kernels.add(self._law, self._buffer, 0, self._kernels.ALIGNED, first, sums)
+        self._kernels.add(
+            self._law, self._buffer, 0, self._kernels.ALIGNED, first, sums, self._n_threads
+        )
 
     def _take(self, block):
         """Add whole blocks, and put the rest into the buffer."""

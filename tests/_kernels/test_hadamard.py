@@ -24,7 +24,8 @@ def butterfly(tile, start, step):
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 31, 32])
 def test_transform(width):
     X = np.random.default_rng(width).integers(-9, 9, (ROWS, width)).astype(float)
-    (tile,) = tiles(1)
+    tile = tiles(())
+    tile.fill(0)
     where = places(np.arange(ROWS))[:, None] + np.arange(width, dtype=np.uint64)
     tile[where] = X
     for group in range(GROUP):
@@ -38,8 +39,8 @@ def test_transform(width):
 def test_places_are_apart():
     where = places(np.arange(ROWS)).astype(int)
     assert np.diff(where).min() >= WIDTH
-    assert where[-1] + WIDTH <= tiles(1).shape[1]
-    assert tiles(3).ctypes.data % 64 == 0
+    assert where[-1] + WIDTH <= tiles(()).size
+    assert tiles((2, 3)).ctypes.data % 64 == 0
 
 
 @pytest.mark.parametrize(("start", "step"), [(0, 8), (5, 40), (3, 1000)])

@@ -44,7 +44,7 @@ def test_adjoint(kind, first, launches):
     for device in ("cpu", "cuda"):
         kernels = twin("lowrank_la.sketch", device, S._room)
         out = kernels.zeros((1100, 2))
-        kernels.adjoint(S._law(kernels), kernels.to_device(Y), first, out)
+        kernels.adjoint(S._law(kernels), kernels.to_device(Y), first, out, 1)
         results.append(to_host(out))
     np.testing.assert_allclose(*results, rtol=1e-11, atol=1e-11)
     assert launches

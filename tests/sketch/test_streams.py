@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lowrank_la._support import blocks
 from lowrank_la._support.executor import map_merge
-from lowrank_la.sketch import SRHT
+from lowrank_la.sketch import SRHT, _operators, _streams
 from tests.sketch.problems import KINDS
 
 RNG = np.random.default_rng(0)
@@ -35,7 +34,7 @@ def test_any_chunks(kind, m, n, asked, sizes, dtype, n_threads):
     X, ends = A[:n].astype(dtype), np.minimum(np.cumsum([0, *sizes, n]), n)
     stream = S.stream()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "thread_count", lambda requested=None: n_threads)
+        patch.setattr(_streams, "thread_count", lambda: n_threads)
         for step, (lo, hi) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
             rows = X[lo:hi]
             form = [rows, np.asfortranarray(rows), sparse.csr_array(rows)][step % 3]
@@ -53,7 +52,8 @@ def test_any_number_of_threads(kind, monkeypatch):
     X, S = RNG.normal(size=(5000, 300)), kind(300, random_state=0)
     results = []
     for n_threads in (1, 2, 3, 5):
-        monkeypatch.setattr(blocks, "thread_count", lambda requested=None, n=n_threads: n)
+        for module in (_streams, _operators):
+            monkeypatch.setattr(module, "thread_count", lambda n=n_threads: n)
         results.append((S @ X, kind(300, 5000, random_state=0).T @ X[:300]))
     for product, transposed in results[1:]:
         np.testing.assert_array_equal(product, results[0][0])
