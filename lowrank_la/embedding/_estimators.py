@@ -40,7 +40,8 @@ class FastRP(
         ``weights[i]`` is that of the power i + 1 of the matrix, as in the authors' code
         and in Neo4j GDS.
     normalization_strength : float, default=0.0
-        The random row of a node is multiplied by this power of its degree.
+        The row that a node begins with, random or of features, is multiplied by this
+        power of its degree: the sum of the weights of its neighbours.
     similarity : {"walk", "adjacency", "symmetric"}, default="walk"
         The matrix whose powers are taken: D⁻¹A, A, or D^-1/2 A D^-1/2.
     projection : {"hashed", "sparse", "very_sparse", "gaussian"} or array, default="hashed"
@@ -99,7 +100,9 @@ class FastRP(
     X is square and says which nodes are neighbours, as a precomputed kernel does:
     cross-validation slices its rows and columns, and ``transform(X[test][:, train])``
     embeds nodes that were not in the graph from their edges to those that were. With
-    ``bipartite=True`` X is any matrix of samples by features.
+    ``bipartite=True`` X is any matrix of samples by features. A square X that
+    cross-validation can cut is a sparse matrix or an array: not a graph of networkx, nor
+    a pandas DataFrame.
 
     New nodes have no rows of their own in the power 0: `self_influence` does not reach
     them. Their rows of X tell the targets of their edges. Where sources are averaged,
@@ -258,7 +261,8 @@ class FastRP(
         -------
         embedding : ndarray of shape (n_new, d), with d = `n_components_`
             Of a node of fit, the same as there if its row is given, without
-            `self_influence`.
+            `self_influence`. Zeros for a row without edges; if `refine`, not zeros, but
+            the same for all of them.
 
         Raises
         ------
@@ -294,7 +298,8 @@ class FastRP(
         Returns
         -------
         self : FastRP
-            With a new `embedding_`; the former array is left as it is.
+            With new `embedding_` and `weights_`; the former array is left as it is, and so
+            is the parameter `weights`, which a clone starts from.
 
         Raises
         ------

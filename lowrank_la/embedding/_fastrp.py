@@ -283,8 +283,9 @@ def fastrp(
         ``weights[i]`` is that of the power i + 1 of the matrix; the default is
         that of Neo4j GDS. (0, 0, 1, 6.67) are the paper's for BlogCatalog.
     normalization_strength : float, default=0.0
-        The random row of a node is multiplied by this power of its degree: negative
-        values make nodes with many neighbours count less. Degree zero counts as one.
+        The row that a node begins with, random or of features, is multiplied by this
+        power of its degree, the sum of the weights of its neighbours: negative values
+        make nodes with many of them count less. Degree zero counts as one.
     similarity : {"walk", "adjacency", "symmetric"}, default="walk"
         The matrix whose powers are taken: D⁻¹A, averages over neighbours; A, sums;
         or D^-1/2 A D^-1/2, of the degrees of rows and of columns.
@@ -331,7 +332,8 @@ def fastrp(
     folder : path, default=None
         Keep powers and result in files there, memory-mapped, and work on blocks of
         rows: for graphs and embeddings beyond memory. A new folder, or an empty one,
-        for each call; the files stay.
+        for each call; the files stay. Not with `refine`, nor on a GPU. What is returned
+        is a numpy.memmap of one of the files, whose name is its `filename`.
     executor : concurrent.futures.Executor, default=None
         Works on the blocks: threads, processes, or a cluster that reaches `folder`.
         `n_jobs` is the number of threads of each worker then.
