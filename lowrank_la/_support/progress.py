@@ -32,7 +32,7 @@ class Progress:
 
     def __init__(self, estimator, verbose):
         self.estimator = estimator
-        self.bar = tqdm(desc=type(estimator).__name__, unit="iteration", disable=not verbose)
+        self.bar = tqdm(desc=type(estimator).__name__, unit=" iterations", disable=not verbose)
         self.context, self.stopped = None, False
         if hasattr(estimator, "_skl_callbacks"):
             self.context = estimator._init_callback_context(max_subtasks=None)

@@ -30,7 +30,7 @@ _SHARE = 1e-32  # of the largest number, to a weight: it is divided by lengths o
 def check_weights(weights, self_influence, dtype):
     """Weights of the powers 0, 1, ..., q as floats; the last is not zero in the results' dtype."""
     try:
-        weights = np.array([self_influence, *weights], dtype=np.float64)
+        weights = np.array([self_influence, *np.asarray(weights).astype(float, casting="safe")])
     except (TypeError, ValueError) as error:
         raise ValueError(f"weights={weights!r}: a sequence of numbers is needed") from error
     limits = np.finfo(dtype)
@@ -42,7 +42,9 @@ def check_weights(weights, self_influence, dtype):
         )
     weights[abs(weights) < limits.tiny] = 0
     if not weights[1:].any():
-        raise ValueError("weights: at least one power must have a weight that is not zero")
+        raise ValueError(
+            "weights: at least one power from the first on must have a weight that is not zero"
+        )
     return weights[: np.flatnonzero(weights)[-1] + 1]
 
 

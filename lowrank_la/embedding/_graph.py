@@ -50,7 +50,9 @@ def as_csr(A, name="A"):
     if A.ndim != 2:
         raise ValueError(f"{name} has {A.ndim} dimensions: {_NEEDED}")
     if A.dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
+        raise ValueError(
+            f"{name} has dtype {A.dtype}: real numbers are needed; not edges, but their matrix"
+        )
     return sparse.csr_array(_checked(A, name))
 
 

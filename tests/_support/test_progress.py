@@ -54,7 +54,7 @@ def test_a_bar_shows_iterations_and_the_loss(capsys):
     Counter().fit(verbose=1)
     shown = capsys.readouterr()
     assert "Counter" in shown.err
-    assert "5iteration" in shown.err
+    assert "5 iterations" in shown.err
     assert "loss=0.2" in shown.err
     assert shown.out == ""
 

@@ -197,3 +197,9 @@ def test_a_fit_refuses_what_is_not_finite_before_anything_else():
     for bad in (with_entry(np.nan), A[:, :3], A[0]):
         with pytest.raises(ValueError):  # noqa: B017, PT011
             model.transform(bad)
+
+
+@pytest.mark.parametrize("weights", ["001", ["0", "1"], [None, 1], 3, [[0, 1]]])
+def test_weights_are_numbers(weights):
+    with pytest.raises(ValueError, match="weights"):
+        fastrp(np.ones((6, 6)), 4, weights=weights)
