@@ -74,12 +74,12 @@ def _transform(lo, hi, b, data, begin, key, first, staged):
             sign = 1.0 - 2.0 * np.float64((bits >> r) & _ONE)
             at = group * _STRIDE + r * _WIDTH
             for t in range(np.uint64(staged.shape[1])):
-                part = source[t * _WIDTH : min((t + _ONE) * _WIDTH, d)]
-                target = staged[block, t, at : at + _WIDTH]
-                for c in range(np.uint64(len(part))):
-                    target[c] = sign * np.float64(part[c])
-                for c in range(np.uint64(len(part)), _WIDTH):
-                    target[c] = 0.0
+                target, column = staged[block, t], t * _WIDTH
+                width = min(_WIDTH, d - column)
+                for c in range(width):
+                    target[at + c] = sign * np.float64(source[column + c])
+                for c in range(width, _WIDTH):
+                    target[at + c] = 0.0
         for t in range(np.uint64(staged.shape[1])):
             within(staged[block, t], group, min(_WIDTH, d - t * _WIDTH))
 
