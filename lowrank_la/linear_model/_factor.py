@@ -77,12 +77,9 @@ class Factor:
         Of the centred features, if a constant follows them in the design.
         """
         inverse = linalg.solve_triangular(self.core, self.basis.T, trans=1).T
-        return (
-            1
-            / linalg.svdvals(self.least_norm(inverse)[:n_features])[: self.rank_of(n_features)][
-                ::-1
-            ]
-        )
+        values = linalg.svdvals(self.least_norm(inverse)[:n_features])[: self.rank_of(n_features)]
+        with np.errstate(divide="ignore"):
+            return 1 / values[::-1]
 
     def recomputed(self, design):
         """Return the factor with the design's own Gram matrix as its core, and its solution."""
@@ -107,25 +104,40 @@ def from_gram(gram, negligible=NEGLIGIBLE):
 
 
 def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):
-    """Factor of a sketch of the design, without what is negligible.
+    """Factor of a sketch of the design; see :func:`solve_sketch`."""
+    return solve_sketch(sketch, np.empty((len(sketch), 0)), negligible, constant)[0]
+
+
+def solve_sketch(sketch, targets, negligible=NEGLIGIBLE, constant=False):
+    """Solve a sketched problem by Householder's QR factorisation, without what is negligible.
 
     Parameters
     ----------
     sketch : ndarray of shape (m, d)
+        Of the design.
+    targets : ndarray of shape (m, k)
     negligible : float
         Singular values below this fraction of the largest one count as zero;
         of the matrix with columns of norm one.
     constant : bool
         Whether the last column is one, whose coefficient has no norm.
+
+    Returns
+    -------
+    factor : Factor
+    coef : ndarray of shape (d, k)
     """
     used, scale = _scales(_norms(sketch))
-    triangle = linalg.qr(sketch[:, used] * scale, mode="r")[0][: len(scale)]
+    r, d = len(scale), sketch.shape[1]
+    reduced = linalg.qr(np.hstack([sketch[:, used] * scale, targets]), mode="r")[0][:r]
+    triangle, rotated = np.hsplit(reduced, [r])
     rcond = _rcond(triangle)
-    if len(triangle) == len(scale) and rcond > 10 * len(scale) * negligible:
-        return _factor(triangle, used, scale, sketch.shape[1], rcond)
-    return replace(
-        _truncated(triangle, used, scale, sketch.shape[1], negligible), constant=constant
-    )
+    if len(triangle) == r and rcond > 10 * r * negligible:
+        factor = _factor(triangle, used, scale, d, rcond)
+        return factor, factor.basis @ rotated
+    factor, U = _truncated(triangle, used, scale, d, negligible)
+    factor = replace(factor, constant=constant)
+    return factor, factor.least_norm(factor.basis @ (U.T @ rotated))
 
 
 def _norms(rows):
@@ -156,11 +168,11 @@ def _factor(triangle, used, scale, d, rcond):
 
 
 def _truncated(triangle, used, scale, d, negligible):
-    _, s, Vt = linalg.svd(triangle, full_matrices=False)
+    U, s, Vt = linalg.svd(triangle, full_matrices=False)
     r = int((s > negligible * s[0]).sum()) if len(s) else 0
     basis, rows = np.zeros((2, d, r))
     basis[used] = scale[:, None] * Vt[:r].T / s[:r]
     if r == len(used):
-        return Factor(basis, np.eye(r), s[-1] / s[0])
+        return Factor(basis, np.eye(r), s[-1] / s[0]), U
     rows[used] = linalg.qr(Vt[:r].T / scale[:, None], mode="economic")[0]
-    return Factor(basis, np.eye(r), s[r - 1] / s[0] if r else 1.0, rows)
+    return Factor(basis, np.eye(r), s[r - 1] / s[0] if r else 1.0, rows), U[:, :r]

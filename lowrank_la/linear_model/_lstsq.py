@@ -51,7 +51,7 @@ class LstsqResult(Result):
     converged : bool
         Whether the backward error is a backward stable method's.
     history : ndarray
-        Backward errors before the corrections.
+        Backward errors before the corrections; the least one is that of x.
     """
 
     x: np.ndarray
@@ -196,7 +196,7 @@ def facts(solution, n_features):
     return {
         "rank": solution.factor.rank_of(n_features),
         "condition_number": float(values[0] / values[-1]) if len(values) else 1.0,
-        "backward_error": float(solution.errors[-1]) if solution.errors else None,
+        "backward_error": float(min(solution.errors)) if solution.errors else None,
         "method": solution.method,
         "n_iter": max(0, len(solution.errors) - 1),
         "converged": solution.converged,
@@ -317,7 +317,7 @@ def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Desig
     if not solution.converged:
         warn_convergence(
             f"the method {solution.method!r} ended with a backward error of "
-            f"{solution.errors[-1]:.1e}, more than rounding accounts for: use method='auto'",
+            f"{min(solution.errors):.1e}, more than rounding accounts for: use method='auto'",
             3,
         )
     return design, solution
@@ -342,12 +342,14 @@ def _run(method, options, X, Y, weights, alpha, new_design):
 
 def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     """Solve the problem in units in which no square overflows or vanishes."""
-    level = 1.0 if weights is None else 1 / _power_of_two(weights.max())
+    level = 1.0
+    if weights is not None:
+        counted, level = weights > 0, 1 / _power_of_two(weights.max())
+        X, Y, weights = X[counted], Y[counted], level * weights[counted]
     root = np.sqrt(alpha * level)
     scale = _units(np.maximum(column_sizes(X).astype(np.float64), root))
     unit = 1 / _power_of_two(column_sizes(Y))
     X = _scaled(X, scale)
-    weights = None if weights is None else weights * level
     args = weights, (root * scale) ** 2, new_design
     try:
         design, solution = _run(method, options, X, Y * unit, *args)

@@ -12,7 +12,7 @@ from scipy import linalg
 from .._support.random import as_generator
 from ..sketch import SRHT, CountSketch, Gaussian, SparseSign
 from ._design import Design
-from ._factor import EPS, NEGLIGIBLE, Factor, from_gram, from_sketch
+from ._factor import EPS, NEGLIGIBLE, Factor, from_gram, from_sketch, solve_sketch
 from ._refine import corrected
 from ._streaming import SketchedRows
 
@@ -75,7 +75,7 @@ class Solution:
         Of the residuals; of the sketched ones for "sketch".
     factor : Factor
     errors : list of float
-        Backward errors, the last one that of the coefficients; none for "sketch".
+        Backward errors, the least one that of the coefficients; none for "sketch".
     method : str
     """
 
@@ -87,7 +87,7 @@ class Solution:
 
     @property
     def converged(self):
-        return not self.errors or self.errors[-1] <= _STABLE
+        return not self.errors or min(self.errors) <= _STABLE
 
 
 def _corrected(method, design, factor, coef, norms):
@@ -124,9 +124,7 @@ def fossils(design, options):
 def _iterated(method, design, options, oversampling, solver):
     sketch = options.made_sketch(design, oversampling * design.n_design)
     rows, targets = design.sketched(sketch)
-    factor = from_sketch(rows, options.negligible, design.constant)
-    start = factor.solve(rows.T @ targets)
-    start, _, _ = corrected(Design(rows, targets), factor, start, linalg.norm(rows, axis=0))
+    factor, start = solve_sketch(rows, targets, options.negligible, design.constant)
     ratio = factor.rank / sketch.shape[0]
     factor = solver(**vars(factor), design=design, ratio=ratio)
     return _corrected(method, design, factor, start, linalg.norm(rows, axis=0))
@@ -201,10 +199,8 @@ def sketch_and_solve(design, options):
 def qr(design, options):
     """LAPACK's QR factorisation of the design: for few rows."""
     rows, targets = design.all_rows()
-    factor = from_sketch(rows, options.negligible, design.constant)
-    return _corrected(
-        "qr", design, factor, factor.solve(rows.T @ targets), linalg.norm(rows, axis=0)
-    )
+    factor, coef = solve_sketch(rows, targets, options.negligible, design.constant)
+    return _corrected("qr", design, factor, coef, linalg.norm(rows, axis=0))
 
 
 def auto(design, options):

@@ -77,7 +77,7 @@ def corrected(design, factor, coef, norms):
     squares : ndarray of shape (k,)
         Of the residuals' norms.
     errors : list of float
-        Backward errors, the last one that of the coefficients.
+        Backward errors, the least one that of the coefficients.
     """
     errors = []
     while True:
@@ -86,7 +86,9 @@ def corrected(design, factor, coef, norms):
         errors.append(backward_error(factor, gradient, coef, squares, *sizes))
         if not np.isfinite(errors[-1]):
             raise FloatingPointError
+        if errors[-1] == min(errors):
+            best = coef, squares
         stuck = len(errors) > 2 and not min(errors[-2:]) < errors[-3] / 2
         if errors[-1] <= _STABLE or stuck or len(errors) == _MAX_PASSES:
-            return coef, squares, errors
+            return *best, errors
         coef = coef + factor.solve(gradient)
