@@ -123,8 +123,11 @@ def spikes(n=8192, d=64, count=1, noise=1e-3, seed=0):
     return A, b
 
 
-def one_hot(n, levels=(16, 3, 105), seed=0):
-    """Four columns of numbers and one for each level of three categories, one level seen once."""
+def one_hot(n, drop_first=False, levels=(16, 3, 105), seed=0):
+    """Four columns of numbers and one for each level of three categories, one level seen once.
+
+    The columns of each category add up to ones, unless the first of them is dropped.
+    """
     rng = np.random.default_rng(seed)
     numbers = rng.standard_normal((n, 4)) * (1.0, 10.0, 100.0, 1000.0)
     parts = [sparse.csr_array(numbers)]
@@ -134,7 +137,8 @@ def one_hot(n, levels=(16, 3, 105), seed=0):
         level = rng.choice(len(frequencies), n, p=frequencies / frequencies.sum())
         if rare:
             level[n // 2] = k - 1
-        parts.append(sparse.csr_array((np.ones(n), level, np.arange(n + 1)), shape=(n, k)))
+        part = sparse.csc_array((np.ones(n), (np.arange(n), level)), shape=(n, k))
+        parts.append(part[:, drop_first:])
     X = sparse.hstack(parts, format="csr")
     return X, X @ rng.standard_normal(X.shape[1]) + rng.standard_normal(n)
 
