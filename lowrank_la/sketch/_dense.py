@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from .._support.random import as_generator
 from ._operators import Sketch, check_size
 
 
@@ -89,7 +90,7 @@ class Gaussian(_EntryWise):
     _room = "_gaussian"
 
     def __init__(self, m, n=None, *, random_state=None):
-        super().__init__(m, n, random_state)
+        super().__init__(m, n, as_generator(random_state))
 
     def _law(self, kernels):
         return kernels.Law(self._key, self.shape[0])
@@ -158,9 +159,10 @@ class SRHT(_EntryWise):
     _room = "_srht"
 
     def __init__(self, m, n=None, *, random_state=None):
-        super().__init__(m, n, random_state)
-        self._blocks = self._rng.integers(2**62, size=m).astype(np.uint64)
-        self._rows = self._rng.integers(1024, size=m)
+        rng = as_generator(random_state)
+        super().__init__(m, n, rng)
+        self._blocks = rng.integers(2**62, size=m).astype(np.uint64)
+        self._rows = rng.integers(1024, size=m)
 
     def _law(self, kernels):
         order = np.argsort(self._rows, kind="stable")

@@ -5,7 +5,6 @@ from scipy.sparse.linalg import LinearOperator
 
 from .._support.blocks import thread_count
 from .._support.cuda import resolve_device, twin
-from .._support.random import as_generator
 from .._support.validation import check_integer, check_positive
 from ._streams import Stream, as_dense, as_matrix, as_real, precision, require_finite
 
@@ -33,7 +32,7 @@ class _Operator(LinearOperator):
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
         x = as_real(self._operand, x)
-        return self._matmat(x[:, None])[:, 0] if x.ndim == 1 else self._matmat(x)
+        return self._matmat(as_dense(x)[:, None])[:, 0] if x.ndim == 1 else self._matmat(x)
 
 
 class _Adjoint(_Operator):
@@ -66,12 +65,12 @@ class Sketch(_Operator):
         Rows of the sketch.
     n : int or None
         Rows of the data.
-    random_state : None, int, Generator or RandomState
+    rng : Generator
     """
 
     _room = ""
 
-    def __init__(self, m, n, random_state):
+    def __init__(self, m, n, rng):
         m = check_integer("m", m, 1)
         if m > _MOST_OUT:
             raise ValueError(f"m={m}: at most {_MOST_OUT} is possible")
@@ -80,8 +79,7 @@ class Sketch(_Operator):
         if n > _MOST:
             raise ValueError(f"n={n}: at most 2**62 is possible")
         super().__init__(np.float64, (m, n))
-        self._rng = as_generator(random_state)
-        self._key = self._rng.integers(2**64, dtype=np.uint64)
+        self._key = rng.integers(2**64, dtype=np.uint64)
 
     def stream(self, first_row=0, device=None):
         """Begin a sketch of rows that come a block at a time.
@@ -120,10 +118,11 @@ class Sketch(_Operator):
         values = kernels.to_device(as_dense(Y).astype(np.float64))
         require_finite("Y", values)
         out = kernels.zeros((n, Y.shape[1]), precision(Y))
-        for lo in range(0, n, _ROWS):
-            rows = kernels.zeros((min(n - lo, _ROWS), Y.shape[1]))
-            kernels.adjoint(law, values, lo, rows, n_threads)
-            out[lo : lo + _ROWS] = rows
+        with np.errstate(all="ignore"):
+            for lo in range(0, n, _ROWS):
+                rows = kernels.zeros((min(n - lo, _ROWS), Y.shape[1]))
+                kernels.adjoint(law, values, lo, rows, n_threads)
+                out[lo : lo + _ROWS] = rows
         require_finite("Y", out)
         return out
 
@@ -134,6 +133,7 @@ class Sketch(_Operator):
 
 
 def check_size(d, eps, delta):
+    """Return the arguments of a size, or raise a ValueError."""
     eps, delta = check_positive("eps", eps), check_positive("delta", delta)
     for name, value in (("eps", eps), ("delta", delta)):
         if value >= 1:

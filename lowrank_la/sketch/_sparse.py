@@ -2,6 +2,7 @@
 
 import math
 
+from .._support.random import as_generator
 from .._support.validation import check_integer
 from ._operators import Sketch, check_size
 
@@ -12,7 +13,7 @@ class _Sparse(Sketch):
     _room = "_sparse"
 
     def __init__(self, m, n, nnz, random_state):
-        super().__init__(m, n, random_state)
+        super().__init__(m, n, as_generator(random_state))
         self._nnz = check_integer("nnz", nnz, 1)
         if nnz > m:
             raise ValueError(f"nnz={nnz}: at most m={m} is possible")
