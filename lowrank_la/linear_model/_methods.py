@@ -87,7 +87,7 @@ class Solution:
 
     @property
     def converged(self):
-        return not self.errors or min(self.errors) <= _STABLE
+        return not self.errors or bool(min(self.errors) <= _STABLE)
 
 
 def _corrected(method, design, factor, coef, norms):

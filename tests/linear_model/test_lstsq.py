@@ -36,7 +36,7 @@ def assert_stable(A, b, x, result):
     assert result.converged
     assert result.rank == A.shape[1]
     assert naive.backward_error(A, b, result.x) < 5e-16
-    assert error(result.x, x) <= 10 * error(lapack, x) + 50 * EPS * condition
+    assert error(result.x, x) <= 30 * error(lapack, x) + 50 * EPS * condition
     expected = np.linalg.norm(b - A @ lapack)
     scale = np.linalg.norm(b) + np.linalg.norm(A) * np.linalg.norm(x)
     assert np.linalg.norm(b - A @ result.x) == pytest.approx(expected, rel=1e-9, abs=1e-14 * scale)
