@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from lowrank_la._support import cuda
-from lowrank_la._support.cuda import Kernel
 from lowrank_la.transport import _cpu, _cuda, _semidual, round_plan, solve, solve_sample
-from tests.transport.strict import Module, Strict, plain
+from tests.strict import Strict, strict_gpu
 
 pytestmark = [
     pytest.mark.usefixtures("launches"),
@@ -334,16 +332,7 @@ def test_solve_sample(metric):
 @pytest.fixture
 def on_gpu(monkeypatch):
     """Move an array to where it meets none on the host."""
-    launch = Kernel.__call__
-
-    def launched(self, n_blocks, *args):
-        assert not any(type(value) is np.ndarray for value in args)
-        launch(self, n_blocks, *map(plain, args))
-
-    monkeypatch.setattr(Kernel, "__call__", launched)
-    for module in (_cuda, cuda):
-        monkeypatch.setattr(module, "xp", Module())
-    return lambda array: np.array(array).view(Strict)
+    return strict_gpu(monkeypatch, _cuda)
 
 
 def assert_stays(result):

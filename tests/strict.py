@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lowrank_la._support import cuda
+
 
 class Strict(np.ndarray):
     """An array that says that it lies on a GPU, and refuses those that do not."""
@@ -28,6 +30,20 @@ class Module:
         if name in ("array", "asarray", "ascontiguousarray"):  # the ways from the host
             return lambda array: found(plain(array)).view(Strict)
         return lambda *inputs, **options: called(found, inputs, options)
+
+
+def strict_gpu(monkeypatch, *modules):
+    """Let kernels refuse arrays on the host, and modules make strict ones; return the way there."""
+    launch = cuda.Kernel.__call__
+
+    def launched(self, n_blocks, *args):
+        assert not any(type(value) is np.ndarray for value in args)
+        launch(self, n_blocks, *map(plain, args))
+
+    monkeypatch.setattr(cuda.Kernel, "__call__", launched)
+    for module in (cuda, *modules):
+        monkeypatch.setattr(module, "xp", Module())
+    return lambda array: np.array(array).view(Strict)
 
 
 def plain(value):
