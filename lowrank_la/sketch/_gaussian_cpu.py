@@ -69,7 +69,7 @@ def add(law, block, lo, hi, first, sums, n_threads):
     sums : ndarray of shape (m, d)
     n_threads : int
     """
-    data, begin = dense_rows(block, lo, hi, n_threads)
+    data, begin = dense_rows(block, lo, hi)
     rows = zeros((ALIGNED, block.shape[1]))  # the same layout for BLAS always
     for done in range(0, hi - lo, ALIGNED):
         rows[...] = data[begin + done : begin + done + ALIGNED]

@@ -95,7 +95,7 @@ def add(law, block, lo, hi, first, sums, n_threads):
     """
     entries = _made_entries(law, first, hi - lo, n_threads)
     if isinstance(block, np.ndarray):
-        data, begin = dense_rows(block, lo, hi, n_threads)
+        data, begin = dense_rows(block, lo, hi)
         n_parts = -(-block.shape[1] // _WIDE)
         args = data, np.uint64(begin), entries, np.uint64(n_parts), sums
         run_blocks(_add, law.nnz * n_parts, 1, args, n_threads)

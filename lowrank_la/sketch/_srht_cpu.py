@@ -119,7 +119,7 @@ def add(law, block, lo, hi, first, sums, n_threads):
         In the order of the law.
     n_threads : int
     """
-    data, begin = dense_rows(block, lo, hi, n_threads)
+    data, begin = dense_rows(block, lo, hi)
     n_blocks, d = (hi - lo) // ROWS, block.shape[1]
     samples = _samples(law, first, n_blocks)
     staged = tiles((n_blocks, len(sums)))
