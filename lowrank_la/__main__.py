@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.linear_model import LogisticRegression
@@ -18,9 +19,10 @@ from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
 from .embedding import FastRP
+from .linear_model import SketchedLinearRegression
 from .transport import SinkhornTransport
 
-_TILE = 4  # pixels on a side
+_TILE, _SQUARE = 4, 7  # pixels on a side
 
 
 def _edit_distance(a, b):
@@ -194,6 +196,33 @@ def transport_colours(figure):
     return Row("colours of two photos", len(mixed), model.n_iter_, seconds, outcome)
 
 
+def _surroundings(photo):
+    """Gray values in the square around each pixel."""
+    padded = np.pad(photo, _SQUARE // 2, mode="reflect")
+    squares = np.lib.stride_tricks.sliding_window_view(padded, (_SQUARE, _SQUARE))
+    return squares.reshape(photo.size, -1)
+
+
+def lstsq_focus(figure):
+    """Bring a photo into focus by what least squares learn from another one."""
+    sharp = [photo.mean(axis=2) / 255 for photo in load_sample_images().images]
+    blurred = [np.round(255 * gaussian_filter(photo, 1.2)) / 255 for photo in sharp]
+    model = SketchedLinearRegression(random_state=0)
+    seconds = _timed_fit(model, _surroundings(blurred[1]), y=sharp[1].ravel())
+    focused = model.predict(_surroundings(blurred[0])).reshape(sharp[0].shape)
+    figure.set_size_inches(10, 3.1)
+    images, part = (blurred[0], focused, sharp[0]), (slice(90, 290), slice(210, 460))
+    titles = "out of focus", "by a filter that a photo of a flower taught", "as it was"
+    for axis, image, title in zip(figure.subplots(1, 3), images, titles, strict=True):
+        axis.imshow(image[part], cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title, fontsize="medium")
+        axis.set_axis_off()
+    errors = [np.sqrt(np.mean((image - sharp[0]) ** 2)) for image in images[:2]]
+    outcome = f"rms error {errors[0]:.3f} to {errors[1]:.3f} of 1, "
+    outcome += f"backward error {model.backward_error_:.0e}"
+    return Row("least squares: focus a photo", sharp[1].size, model.n_passes_, seconds, outcome)
+
+
 TOUR = [
     kmedoids_digits,
     kmedoids_number,
@@ -202,6 +231,7 @@ TOUR = [
     kmedoids_strings,
     transport_colours,
     fastrp_digits,
+    lstsq_focus,
 ]
 
 
