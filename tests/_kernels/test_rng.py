@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
-from lowrank_la._kernels.rng import philox, philox_cpu, random_bits
+from lowrank_la._kernels.rng import (
+    gaussian_pair,
+    gaussian_pair_cpu,
+    philox,
+    philox_cpu,
+    random_bits,
+)
 
 MASK = 0xFFFFFFFF
 words = st.integers(0, MASK)
@@ -67,3 +74,20 @@ def test_bits_are_fair():
     numbers = bits(0, range(100), range(100)).ravel()
     ones = [(numbers >> np.uint64(bit) & np.uint64(1)).mean() for bit in range(64)]
     assert np.all(np.abs(np.array(ones) - 0.5) < 0.025)  # five standard deviations
+
+
+@pytest.mark.parametrize("function", [gaussian_pair, gaussian_pair_cpu], ids=["plain", "compiled"])
+def test_gaussian_pairs(function):
+    """Normal, of the deviation that was asked for, and not correlated; finite at the ends."""
+    pairs = [
+        function(*map(np.float64, philox_cpu(*map(np.uint64, [i, 0, 0, 0, 5, 6]))[:2]), 2.0)
+        for i in range(4000)
+    ]
+    one, other = np.array(pairs).T / 2
+    assert kstest(one, "norm").pvalue > 1e-4
+    assert kstest(other, "norm").pvalue > 1e-4
+    assert abs(np.corrcoef(one, other)[0, 1]) < 5 / np.sqrt(4000)
+    assert abs(np.corrcoef(one**2, other**2)[0, 1]) < 5 / np.sqrt(4000)
+    for word in (0, MASK):
+        for other in (0, MASK):
+            assert np.isfinite(function(np.float64(word), np.float64(other), 1.0)).all()
