@@ -1,7 +1,6 @@
 """Loops of least squares on a GPU: the twins of `_cpu`, for dense rows.
 
-The gradient reads the rows once; what multiplies matrices is CuPy's. None of this has run on a GPU
-yet: the simulator and the compiler have seen it.
+The gradient reads the rows once; what multiplies matrices is CuPy's.
 """
 
 from contextlib import nullcontext
