@@ -3,13 +3,15 @@
 import numpy as np
 
 
-def as_generator(seed=None):
+def as_generator(seed=None, name="random_state"):
     """Turn any of NumPy's seeds into a :class:`numpy.random.Generator`.
 
     Parameters
     ----------
     seed : None, int, SeedSequence, BitGenerator, Generator or RandomState
         A ``RandomState`` lends its own bit generator, so that its stream moves on.
+    name : str, default="random_state"
+        What the user calls it, for errors.
 
     Returns
     -------
@@ -28,6 +30,6 @@ def as_generator(seed=None):
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"random_state={seed!r} cannot seed a generator; use None, a non-negative integer, "
+            f"{name}={seed!r} cannot seed a generator; use None, a non-negative integer, "
             "a numpy.random.Generator or a numpy.random.RandomState"
         ) from error

@@ -5,6 +5,7 @@ never formed: a panel of its rows at a time lies in the cache. Which panels ther
 order their sums are added, depends on the shape alone.
 """
 
+from contextlib import contextmanager
 from functools import cached_property, partial
 
 import numpy as np
@@ -35,10 +36,11 @@ def kept(rows):
     return np.array(to_host(rows))
 
 
-def take(stream, rows):
-    """Give rows to the stream of a sketch, which refuses what is not finite."""
+@contextmanager
+def finite_sums():
+    """Sketches refuse sums that are not finite; solvers then look at what was added up."""
     try:
-        stream.update(rows)
+        yield
     except ValueError as error:
         raise FloatingPointError from error
 
@@ -262,16 +264,20 @@ class Design:
         begin, width = 0, self.n_design + self.n_targets
         for panel, m in self.panels():
             rows, weights = panel[:m, :width], self.weights[begin : begin + m]
-            yield rows if weights.all() else rows[weights > 0]
+            if not weights.all():
+                _finite(to_host(rows[weights == 0]))
+                rows = rows[weights > 0]
+            yield rows
             begin += m
         self.n_passes += 1
 
     def sketched(self, sketch):
         """Sketch of the design and of the targets, with the penalties as rows below."""
         stream = sketch.stream(device=self.device)
-        for rows in self.rows():
-            take(stream, rows)
-        return self._penalised(_finite(to_host(stream.result())))
+        with finite_sums():
+            for rows in self.rows():
+                stream.update(rows)
+            return self._penalised(to_host(stream.result()))
 
     def all_rows(self):
         """Return the design and its targets, with the penalties as rows below."""

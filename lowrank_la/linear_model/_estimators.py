@@ -20,13 +20,12 @@ from .._support.cuda import is_device_array, resolve_device, to_device, to_host
 from .._support.validation import (
     all_or_nothing,
     as_floats,
-    check_threads,
     check_weights,
     validate_rows,
 )
 from ._design import Design
 from ._lstsq import canonical, checked_options, facts, placed, refuse_sparse, solve
-from ._methods import METHODS, SKETCHES
+from ._methods import METHODS, SKETCHES, seed_of
 from ._streaming import FactoredRows, SketchedRows
 
 _FLOATS = [np.float64, np.float32]
@@ -246,7 +245,8 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         rows = self._new_rows(options, device) if first else deepcopy(self._rows)
         try:
             where = {"shift": rows.shift, "device": device}
-            rows.update(Design(X, _as_columns(y), weights, fit_intercept=constant, **where))
+            with np.errstate(all="ignore"):
+                rows.update(Design(X, _as_columns(y), weights, fit_intercept=constant, **where))
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
         solution, self._rows = self._solved(rows, options, constant), rows
@@ -292,11 +292,10 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X, y, weights, device
 
     def _options(self):
-        if self.n_jobs is not None:
-            check_threads("n_jobs", self.n_jobs)
         d = self.n_features_in_ + self.fit_intercept
         sketch = self.sketch, self.sketch_size, self.eps, self.delta
-        return checked_options(self.method, self.rcond, *sketch, d, self.random_state)
+        seed = seed_of("random_state", self.random_state)
+        return checked_options(self.method, self.rcond, *sketch, self.n_jobs, d, seed)
 
     def _new_rows(self, options, device):
         if self.method != "sketch":

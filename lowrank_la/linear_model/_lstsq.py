@@ -12,6 +12,7 @@ from .._support.validation import (
     as_floats,
     check_integer,
     check_positive,
+    check_threads,
     check_weights,
     warn_convergence,
 )
@@ -175,7 +176,10 @@ def lstsq(
     """
     here, device = is_device_array(A), resolve_device(device, A)
     A, Y, weights = _checked_data(A, b, sample_weight, device)
-    options = checked_options(method, rcond, sketch, sketch_size, eps, delta, A.shape[1], rng)
+    sizes = sketch_size, eps, delta
+    options = checked_options(
+        method, rcond, sketch, *sizes, n_jobs, A.shape[1], seed_of("rng", rng)
+    )
     new_design = partial(Design, n_threads=n_jobs, device=device)
     design, solution = solve("A", method, options, A, Y, weights, new_design=new_design)
     vector = np.ndim(b) == 1
@@ -235,8 +239,8 @@ def canonical(name, A):
 
     SciPy notes on a matrix what it finds out about it: here on one over the same arrays.
     """
-    A = sparse.csr_array((A.data, A.indices, A.indptr), shape=A.shape)
     try:
+        A = sparse.csr_array((A.data, A.indices, A.indptr), shape=A.shape)
         A.check_format(full_check=True)
     except ValueError as error:
         raise ValueError(f"{name} is not a valid CSR matrix: {error}") from error
@@ -270,7 +274,7 @@ def require_finite(name, array):
         )
 
 
-def checked_options(method, rcond, sketch, sketch_size, eps, delta, d, rng):
+def checked_options(method, rcond, sketch, sketch_size, eps, delta, n_jobs, d, seed):
     """Options of a method, or a ValueError that names the wrong one."""
     for name, value, allowed in (
         ("method", method, METHODS),
@@ -282,13 +286,15 @@ def checked_options(method, rcond, sketch, sketch_size, eps, delta, d, rng):
             )
     if sketch_size is not None:
         check_integer("sketch_size", sketch_size, d)
-    if rcond is not None and not 0 <= rcond < 1:
-        raise ValueError(f"rcond={rcond!r}: a number of at least 0 and below 1 is needed")
-    check_positive("eps", eps)
-    if not 0 < delta < 1:
-        raise ValueError(f"delta={delta!r}: a number between 0 and 1 is needed")
+    for name, value in (("eps", eps), ("delta", delta)):
+        if not check_positive(name, value) < 1:
+            raise ValueError(f"{name}={value!r}: a number below 1 is needed")
+    if rcond is not None and rcond != 0 and not check_positive("rcond", rcond) < 1:
+        raise ValueError(f"rcond={rcond!r}: a number below 1 is needed")
+    if n_jobs is not None:
+        check_threads("n_jobs", n_jobs)
     negligible = {} if rcond is None else {"negligible": float(rcond)}
-    return Options(sketch, sketch_size, eps, delta, seed=seed_of(rng), **negligible)
+    return Options(sketch, sketch_size, eps, delta, seed=seed, **negligible)
 
 
 def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Design):

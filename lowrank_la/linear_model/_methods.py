@@ -232,6 +232,6 @@ METHODS = {
 }
 
 
-def seed_of(rng):
-    """Key for a sketch, from any of NumPy's seeds."""
-    return int(as_generator(rng).integers(2**63))
+def seed_of(name, rng):
+    """Key for a sketch, from any of NumPy's seeds, which the user passed by a name."""
+    return int(as_generator(rng, name).integers(2**63))

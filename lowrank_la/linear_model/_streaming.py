@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg
 
 from .._support.cuda import to_host
-from ._design import kept, take
+from ._design import finite_sums, kept
 
 _STACKED = 4  # times as many rows as columns are factorised at once
 
@@ -60,13 +60,17 @@ class SketchedRows:
     def update(self, design):
         """Take the rows of a design, and its targets."""
         for rows in design.rows():
-            take(self._stream, rows)
+            with finite_sums():
+                self._stream.update(rows)
             few = self._stream.n_rows <= self._size
             self._kept = [*self._kept, kept(rows)] if few else []
 
     def rows(self):
         """Return what was kept."""
-        return np.concatenate(self._kept) if self._kept else to_host(self._stream.result())
+        if self._kept:
+            return np.concatenate(self._kept)
+        with finite_sums():
+            return to_host(self._stream.result())
 
 
 def _triangular(stacked):
