@@ -71,7 +71,7 @@ def one_hot_rows(bench):
                 measure="error of fitted values", quality=errors[ESTIMATOR],
                 peer_quality=errors[peer], valid=errors[ESTIMATOR] <= FIT,
                 bar=bench.bar(5) if peer == "LinearRegression" else None,
-                note=f"sparse, {X.nnz / len(y):.1f} numbers in a row; errors in units of the largest "
+                note=f"{X.nnz / len(y):.1f} numbers in a row; errors are relative to the largest "
                 f"value, {FIT:g} allowed; our method {timings[ESTIMATOR].result.method_}",
             )  # fmt: skip
 

@@ -81,11 +81,25 @@ def test_a_child_tells_its_own_peak_of_memory(harness):
     assert base < len(held) / 1e6
 
 
+def test_memory_that_was_freed_before_counts(harness):
+    def take():
+        return [bytearray(50_000) for _ in range(1000)]
+
+    take()
+    peak = harness.peak_beside(take)
+    if peak is None:
+        pytest.skip("this system does not tell")
+    assert 35 < peak < 75
+
+
 def test_a_child_has_the_threads_that_it_is_given(harness):
     code = "import os; print(os.environ['NUMBA_NUM_THREADS'])"
     cpu_s, threads = harness.fresh(code, threads=2)
     assert threads == 2
     assert cpu_s > 0
+    code = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    assert harness.fresh(code, threads=2)[1] == 1
+    assert harness.fresh(code, variables={"OMP_NUM_THREADS": "2"})[1] == 2
 
 
 def test_threads_cannot_be_pinned_after_numpy_is_imported(harness):
