@@ -54,9 +54,9 @@ class Factor:
             return coef if self.rows is None else self.rows @ (self.rows.T @ coef)
         *rows, last = self.rows
         rows = np.array(rows)
-        # Rows of the design, combined so that the constant cancels.
+        # Rows of the design, combined so that the constant cancels: still orthonormal.
         combined = rows @ linalg.qr(last[:, None])[0][:, 1:]
-        least = combined @ linalg.lstsq(combined, coef[:-1])[0]
+        least = combined @ (combined.T @ coef[:-1])
         shifted = coef[-1] - last @ (rows.T @ (least - coef[:-1])) / (last @ last)
         return np.vstack([least, shifted])
 

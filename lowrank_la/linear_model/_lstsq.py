@@ -361,10 +361,11 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
         design, solution = _run(method, options, X, Y * unit, *args)
     except FloatingPointError as error:
         raise ValueError(f"{name} has rows of too different sizes") from error
-    full = np.append(scale, np.ones(design.n_design - len(scale)))
-    factor = solution.factor.rescaled(full)
+    full, factor = np.append(scale, np.ones(design.n_design - len(scale))), solution.factor
+    if np.ptp(scale[: design.n_design - design.constant]):  # else the condition is the same
+        factor = factor.rescaled(full)
     with np.errstate(over="ignore", invalid="ignore"):
-        coef = factor.least_norm(full[:, None] * (solution.coef / unit))
+        coef = full[:, None] * (solution.coef / unit)
         norms = solution.norms / unit / np.sqrt(level)
     if not np.isfinite(coef).all():
         raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
