@@ -238,7 +238,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         first = getattr(self, "_rows", None) is None
         X, y, weights, device = self._checked(X, y, sample_weight, reset=first)
-        options, constant = self._options(), bool(self.fit_intercept)
+        options = self._options()
         if not first and y.shape[1:] != np.shape(self.coef_)[:-1]:
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         # What fails half-way does so with a copy.
@@ -246,12 +246,48 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         try:
             where = {"shift": rows.shift, "device": device}
             with np.errstate(all="ignore"):
-                rows.update(Design(X, _as_columns(y), weights, fit_intercept=constant, **where))
+                rows.update(
+                    Design(X, _as_columns(y), weights, fit_intercept=self.fit_intercept, **where)
+                )
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
-        solution, self._rows = self._solved(rows, options, constant), rows
         dtype = X.dtype if first else np.result_type(X.dtype, self.coef_)
-        return self._set(solution, 1, dtype, y.ndim)
+        return self._set_rows(rows, options, dtype, y.ndim)
+
+    @all_or_nothing
+    def merge(self, other):
+        """Take the rows into account that another estimator has seen.
+
+        Parts of the rows can so be read anywhere, by any executor: with a function `part` that
+        returns ``SketchedLinearRegression().partial_fit(X, y)`` for one of them,
+        ``functools.reduce(SketchedLinearRegression.merge, executor.map(part, parts))``.
+
+        Parameters
+        ----------
+        other : SketchedLinearRegression
+            With the same parameters, features and number of targets. Kept unchanged.
+
+        Returns
+        -------
+        self : SketchedLinearRegression
+
+        Raises
+        ------
+        ValueError
+            If either has not seen its rows by `partial_fit`, with another method than "sketch",
+            whose signs belong to the numbers of the rows; or if they do not fit each other.
+        """
+        for model in (self, other):
+            check_is_fitted(model)
+            if not isinstance(model._rows, FactoredRows):
+                raise ValueError("merge needs rows from partial_fit, and no method='sketch'")
+        alike = self.fit_intercept == other.fit_intercept
+        if not alike or self.coef_.shape != other.coef_.shape:
+            raise ValueError("other must have as many features and targets, and an intercept if so")
+        rows = deepcopy(self._rows)
+        rows.merge(other._rows)
+        dtype = np.result_type(self.coef_, other.coef_)
+        return self._set_rows(rows, self._options(), dtype, self.coef_.ndim)
 
     def predict(self, X):
         """Predict targets.
@@ -303,8 +339,13 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sketch = options.approximation(self.n_features_in_ + self.fit_intercept)
         return SketchedRows(sketch, device)
 
-    def _solved(self, rows, options, constant):
+    def _set_rows(self, rows, options, dtype, n_dimensions):
+        self._rows = rows
+        return self._set(self._solved(rows, options), 1, dtype, n_dimensions)
+
+    def _solved(self, rows, options):
         """Least squares of kept rows."""
+        constant = bool(self.fit_intercept)
         design, targets = np.hsplit(rows.rows(), [self.n_features_in_ + constant])
         given = partial(Design, fit_intercept=constant, constant_given=constant)
         _, solution = solve("X", "qr", options, design, targets, None, self.alpha, given)

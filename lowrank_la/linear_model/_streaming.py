@@ -31,8 +31,16 @@ class FactoredRows:
                 stacked = [_triangular(stacked)]
         self._rows = [_triangular(stacked)]
 
+    def merge(self, other):
+        """Take the rows of another factor, whose shift may be another."""
+        rows, p = other.rows().copy(), len(self.shift)
+        apart = other.shift - self.shift
+        if apart.any():  # then a constant follows the features
+            rows[:, :p] += rows[:, p, None] * apart
+        self._rows = [_triangular([*self._rows, rows])]
+
     def rows(self):
-        """Return as many rows as columns, with the same Gram matrix."""
+        """Return no more rows than columns, with the same Gram matrix."""
         return self._rows[0]
 
 

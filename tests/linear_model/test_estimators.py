@@ -1,7 +1,10 @@
 """The estimator: scikit-learn's checks, rows in blocks, and what LinearRegression and Ridge do."""
 
+import functools
 import pickle
 import tracemalloc
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -194,6 +197,48 @@ def test_rows_that_drift():
     drifting = X + np.linspace(0, 1e5, 400)[:, None]
     model = in_blocks(SketchedLinearRegression(), drifting, Y)
     assert_same(model, LinearRegression().fit(drifting, Y), 1e-7)
+
+
+def fitted_part(rows):
+    return SketchedLinearRegression(alpha=0.1).partial_fit(X[rows], Y[rows], WEIGHTS[rows] + 1)
+
+
+@pytest.mark.parametrize("executor", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_parts_on_an_executor(executor):
+    parts = np.split(np.arange(400), [1, 90, 300])
+    spawned = {"mp_context": get_context("spawn")} if executor is ProcessPoolExecutor else {}
+    with executor(2, **spawned) as pool:
+        models = list(pool.map(fitted_part, parts))
+    kept = pickle.dumps(models[1:])
+    merged = functools.reduce(SketchedLinearRegression.merge, models)
+    assert_same(merged, SketchedLinearRegression(alpha=0.1).fit(X, Y, WEIGHTS + 1))
+    assert pickle.dumps(models[1:]) == kept
+    assert merged is models[0]
+
+
+def test_parts_that_drift():
+    drifting = X + np.linspace(0, 1e5, 400)[:, None]
+    first, second = (
+        SketchedLinearRegression().partial_fit(drifting[rows], Y[rows])
+        for rows in (slice(300), slice(300, 400))
+    )
+    assert_same(first.merge(second), LinearRegression().fit(drifting, Y), 1e-7)
+
+
+def test_parts_that_do_not_fit():
+    model = SketchedLinearRegression().partial_fit(X, Y)
+    before = pickle.dumps(model)
+    for other in (
+        SketchedLinearRegression().fit(X, Y),
+        SketchedLinearRegression("sketch").partial_fit(X, Y),
+        SketchedLinearRegression(fit_intercept=False).partial_fit(X, Y),
+        SketchedLinearRegression().partial_fit(X[:, :4], Y),
+        SketchedLinearRegression().partial_fit(X, Y[:, 0]),
+        SketchedLinearRegression(),
+    ):
+        with pytest.raises(ValueError, match="merge|other|fitted"):
+            model.merge(other)
+        assert pickle.dumps(model) == before
 
 
 def test_dense_and_sparse_blocks():
