@@ -321,9 +321,10 @@ def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Desig
         require_finite(name, X)
         design, solution = _run_rescaled(name, *args)
     if not solution.converged:
+        stabler = "qr" if method == "auto" else "auto"
         warn_convergence(
             f"the method {solution.method!r} ended with a backward error of "
-            f"{min(solution.errors):.1e}, more than rounding accounts for: use method='auto'",
+            f"{min(solution.errors):.1e}, more than rounding accounts for: use method={stabler!r}",
             3,
         )
     return design, solution

@@ -35,26 +35,21 @@ def backward_error(factor, gradient, coef, squares, norms, target_norms):
         return 0.0
     units = np.where(norms > 0, norms, 1.0)
     gradient, coef = gradient / units[:, None], coef * norms[:, None]
-    factor = factor.rescaled(units)
+    core, basis = factor.core, units[:, None] * factor.basis
+    gram, metric = core.T @ core, basis.T @ basis
     frobenius, errors = np.sqrt(np.count_nonzero(norms)), [0.0]
     for t in np.flatnonzero(target_norms):
         theta = frobenius / target_norms[t]
         fitted = 1 + (theta * linalg.norm(coef[:, t])) ** 2
         damping = theta**2 * squares[t] / fitted
-        triangle = _root(factor, damping)
-        whitened = linalg.solve_triangular(triangle, factor.basis.T @ gradient[:, t], trans=1)
+        try:
+            triangle = linalg.cholesky(gram + damping * metric)
+        except (linalg.LinAlgError, ValueError):  # an ill conditioned basis, or an overflow
+            stacked = np.vstack([core, np.sqrt(damping) * basis])
+            triangle = linalg.qr(stacked, mode="r")[0][: len(core)]
+        whitened = linalg.solve_triangular(triangle, basis.T @ gradient[:, t], trans=1)
         errors.append(linalg.norm(whitened) * theta / np.sqrt(fitted) / frobenius)
     return max(errors)
-
-
-def _root(factor, damping):
-    """Triangular factor of the Gram matrix in the basis, and of the damped basis."""
-    gram, metric = factor.core.T @ factor.core, factor.basis.T @ factor.basis
-    try:
-        return linalg.cholesky(gram + damping * metric)
-    except (linalg.LinAlgError, ValueError):  # the basis is ill conditioned, or not finite
-        stacked = np.vstack([factor.core, np.sqrt(damping) * factor.basis])
-        return linalg.qr(stacked, mode="r")[0][: factor.rank]
 
 
 def corrected(design, factor, coef, norms):
