@@ -24,7 +24,7 @@ from .._support.validation import (
     validate_rows,
 )
 from ._design import Design
-from ._lstsq import canonical, checked_options, facts, placed, refuse_sparse, solve
+from ._lstsq import canonical, checked_options, facts, placed, refuse_sparse, solve, warn_of
 from ._methods import METHODS, SKETCHES, seed_of
 from ._streaming import FactoredRows, SketchedRows
 
@@ -204,6 +204,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             "X", self.method, self._options(), X, _as_columns(y), weights, self.alpha,
             partial(Design, device=device, **args),
         )  # fmt: skip
+        warn_of(solution, self.method, 5)
         self._rows = None  # they are kept by partial_fit alone
         return self._set(solution, design.n_passes, X.dtype, y.ndim)
 
@@ -349,6 +350,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         design, targets = np.hsplit(rows.rows(), [self.n_features_in_ + constant])
         given = partial(Design, fit_intercept=constant, constant_given=constant)
         _, solution = solve("X", "qr", options, design, targets, None, self.alpha, given)
+        warn_of(solution, "qr", 7)
         if constant:
             solution.coef[-1] -= np.sum(rows.shift * solution.coef[:-1].T, axis=1)
         if isinstance(rows, FactoredRows):

@@ -182,6 +182,7 @@ def lstsq(
     )
     new_design = partial(Design, n_threads=n_jobs, device=device)
     design, solution = solve("A", method, options, A, Y, weights, new_design=new_design)
+    warn_of(solution, method, 3)
     vector = np.ndim(b) == 1
     dtype = np.result_type(A.dtype, np.float32)
     coef = solution.coef.astype(dtype)
@@ -298,7 +299,7 @@ def checked_options(method, rcond, sketch, sketch_size, eps, delta, n_jobs, d, s
 
 
 def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Design):
-    """Solve a checked problem, and tell if the solution is not a stable method's.
+    """Solve a checked problem.
 
     Parameters
     ----------
@@ -320,25 +321,30 @@ def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Desig
     except FloatingPointError:
         require_finite(name, X)
         design, solution = _run_rescaled(name, *args)
+    return design, solution
+
+
+def warn_of(solution, method, stacklevel):
+    """Tell if another method was used, or the solution is not a stable method's."""
+    if method == "csne" != solution.method:
+        warn_convergence(
+            f"the data are too ill conditioned for the method 'csne': {solution.method!r} was "
+            "used, as method='auto' would",
+            stacklevel,
+        )
     if not solution.converged:
         stabler = "qr" if method == "auto" else "auto"
         warn_convergence(
             f"the method {solution.method!r} ended with a backward error of "
             f"{min(solution.errors):.1e}, more than rounding accounts for: use method={stabler!r}",
-            3,
+            stacklevel,
         )
-    return design, solution
 
 
 def _run(method, options, X, Y, weights, alpha, new_design):
     design = new_design(X, Y, weights, alpha=alpha)
     solution = METHODS[method](design, options)
     if solution is None:
-        warn_convergence(
-            "the data are too ill conditioned for the method 'csne': 'presketch' was used, as "
-            "method='auto' would",
-            4,
-        )
         solution = METHODS["presketch"](design, options)
     if design.shift.any():
         *coef, constant = solution.coef

@@ -53,15 +53,19 @@ class Options:
 
     def approximation(self, d):
         """Sketch that stands for the rows: of any number of them, with d columns."""
-        law = SKETCHES[self.sketch or "srht"]
-        m = max(self.sketch_size or law.size(d, self.eps, self.delta), d)
-        return law(m, random_state=self.seed)
+        law = self.sketch or "srht"
+        m = max(self.sketch_size or SKETCHES[law].size(d, self.eps, self.delta), d)
+        return self._sketch(law, m)
 
     def made_sketch(self, design, m):
         """Sketch of a design with m rows, unless there is a size; sparse rows stay sparse."""
         default = "sparse_sign" if design.sparse else "srht"
         m = max(self.sketch_size or m, design.n_design)
-        return SKETCHES[self.sketch or default](m, random_state=self.seed)
+        return self._sketch(self.sketch or default, m)
+
+    def _sketch(self, law, m):
+        few = {"nnz": min(8, m)} if law == "sparse_sign" else {}
+        return SKETCHES[law](m, random_state=self.seed, **few)
 
 
 @dataclass(frozen=True)

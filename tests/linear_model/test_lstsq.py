@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, sparse
+from sklearn.exceptions import ConvergenceWarning
 
-from lowrank_la.linear_model import LstsqResult, lstsq
+from lowrank_la.linear_model import LstsqResult, SketchedLinearRegression, lstsq
 from lowrank_la.linear_model._methods import METHODS
 from tests.layouts import dense_forms, sparse_forms
 from tests.linear_model.problems import coherent, haar, one_hot
@@ -68,9 +69,12 @@ def test_choice(condition, method):
 
 def test_normal_equations_where_they_cannot_be_trusted():
     problem = haar(2000, 20, 1e12, 1.0)
-    with pytest.warns(match="csne"):
+    with pytest.warns(ConvergenceWarning, match="csne") as told:
         result = lstsq(*problem[:2], method="csne", rng=0)
     assert_stable(*problem, result)
+    with pytest.warns(ConvergenceWarning, match="csne") as told_of_fit:
+        SketchedLinearRegression("csne", random_state=0).fit(*problem[:2])
+    assert {warning.filename for warning in [*told, *told_of_fit]} == {__file__}
 
 
 @pytest.mark.parametrize("method", EXACT)
