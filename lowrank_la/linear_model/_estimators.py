@@ -244,16 +244,14 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         # What fails half-way does so with a copy.
         rows = self._new_rows(options, device) if first else deepcopy(self._rows)
+        where = {"shift": rows.shift, "device": device, "fit_intercept": self.fit_intercept}
+        dtype = X.dtype if first else np.result_type(X.dtype, self.coef_)
         try:
-            where = {"shift": rows.shift, "device": device}
             with np.errstate(all="ignore"):
-                rows.update(
-                    Design(X, _as_columns(y), weights, fit_intercept=self.fit_intercept, **where)
-                )
+                rows.update(Design(X, _as_columns(y), weights, **where))
+            return self._set_rows(rows, options, dtype, y.ndim)
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
-        dtype = X.dtype if first else np.result_type(X.dtype, self.coef_)
-        return self._set_rows(rows, options, dtype, y.ndim)
 
     @all_or_nothing
     def merge(self, other):
