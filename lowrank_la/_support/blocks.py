@@ -28,7 +28,8 @@ def thread_count(requested=None):
     """
     if requested is not None and requested > 0:
         return requested
-    return max(1, min(numba.config.NUMBA_NUM_THREADS, joblib.effective_n_jobs(-1)))
+    most = numba.config.NUMBA_NUM_THREADS
+    return most if most == 1 else max(1, min(most, joblib.effective_n_jobs(-1)))
 
 
 def frozen(array):

@@ -13,7 +13,7 @@ import os
 import numpy as np
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
-THREADS = 16 if SIMULATED else 128  # to a block
+THREADS = 8 if SIMULATED else 128  # to a block
 _BLOCKS = 4 if SIMULATED else 1024  # at most; kernels stride over the rest
 
 _HELP = "install lowrank-la[gpu] on a machine with an NVIDIA GPU, or use device='cpu'"

@@ -15,6 +15,8 @@ from .._support.blocks import frozen, run_blocks
 from .._support.cuda import to_host, twin
 
 _TINY = 1e-200  # smaller sums of squares may have lost digits
+_ALIGNED = 1024  # rows in the blocks of sketches
+_AT_A_TIME = 1 << 18  # numbers given to a sketch, about: they stay in the cache
 
 
 def _finite(sums):
@@ -31,9 +33,9 @@ def column_sizes(X):
     return to_host(np.maximum(X.max(axis=0), -X.min(axis=0)))
 
 
-def kept(rows):
-    """Copy of rows, on the host."""
-    return np.array(to_host(rows))
+def kept(rows, n_columns):
+    """Copy of the first columns of rows, on the host."""
+    return np.array(to_host(rows[:, :n_columns]))
 
 
 @contextmanager
@@ -121,10 +123,15 @@ class Design:
         """Return some rows of the features, on the host."""
         return self.X[rows] if self.sparse else to_host(self.X[rows])
 
+    @property
+    def n_columns(self):
+        """Columns of the design and of the targets together."""
+        return self.n_design + self.n_targets
+
     @cached_property
     def width(self):
-        """Columns of the design and of the targets together, as panels have them."""
-        return self.kernels.padded(self.n_design + self.n_targets)
+        """Columns of panels: some more than of the design and of the targets."""
+        return self.kernels.padded(self.n_columns)
 
     @cached_property
     def panel_rows(self):
@@ -159,7 +166,7 @@ class Design:
     def panels(self, lo=0, hi=None, n_rows=None):
         """Yield panels and the rows used of each, from row lo to hi; the same memory every time."""
         hi, n_rows = hi or self.n, n_rows or self.panel_rows
-        panel = self.kernels.empty_panel(min(n_rows, hi - lo), self.n_design + self.n_targets)
+        panel = self.kernels.empty_panel(min(n_rows, hi - lo), self.n_columns)
         for begin in range(lo, hi, n_rows):
             m = min(hi - begin, n_rows)
             panel[m:] = 0.0
@@ -216,7 +223,7 @@ class Design:
     def _extended(self, basis):
         """Matrix that maps a panel's design columns by a basis, and keeps its targets."""
         r, targets = basis.shape[1], range(self.n_targets)
-        matrix = self.kernels.empty_panel(self.width, self.n_design + self.n_targets)
+        matrix = self.kernels.empty_panel(self.width, self.n_columns)
         matrix[: self.n_design, :r] = self.kernels.to_device(basis)
         for t in targets:
             matrix[self.n_design + t, r + t] = 1.0
@@ -257,13 +264,15 @@ class Design:
             self.kernels.add_gradient(0, m, *self._rows(begin, begin + m), *sums)
 
     def rows(self):
-        """Yield rows of the design, the targets behind them, in the same memory every time.
+        """Yield rows of the design, the targets and zeros behind them, on the device.
 
-        On the device. Rows of weight zero are left out.
+        They lie in the same memory every time, many at once: as sketches like them. Rows of
+        weight zero are left out.
         """
-        begin, width = 0, self.n_design + self.n_targets
-        for panel, m in self.panels():
-            rows, weights = panel[:m, :width], self.weights[begin : begin + m]
+        begin = 0
+        n_blocks = max(1, _AT_A_TIME // (_ALIGNED * self.width))
+        for panel, m in self.panels(n_rows=n_blocks * _ALIGNED):
+            rows, weights = panel[:m], self.weights[begin : begin + m]
             if not weights.all():
                 _finite(to_host(rows[weights == 0]))
                 rows = rows[weights > 0]
@@ -277,11 +286,12 @@ class Design:
         with finite_sums():
             for rows in self.rows():
                 stream.update(rows)
-            return self._penalised(to_host(stream.result()))
+            return self._penalised(to_host(stream.result())[:, : self.n_columns])
 
     def all_rows(self):
         """Return the design and its targets, with the penalties as rows below."""
-        return self._penalised(_finite(np.concatenate([kept(rows) for rows in self.rows()])))
+        rows = np.concatenate([kept(rows, self.n_columns) for rows in self.rows()])
+        return self._penalised(_finite(rows))
 
     def some_rows(self, m):
         """About m rows of the design, evenly spaced."""

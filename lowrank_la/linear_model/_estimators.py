@@ -94,7 +94,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     converged_ : bool
         Whether the backward error is that of a backward stable method.
     history_ : ndarray
-        Backward errors before the corrections; the least one is that of the coefficients.
+        Backward errors before each correction; that of the coefficients is at most the least.
     method_ : str
         The method in use: that which "auto" chose, and "qr" after `partial_fit`, unless
         it is "sketch".

@@ -38,6 +38,8 @@ class Factor:
     rows: np.ndarray | None = None
     constant: bool = False
 
+    passes = False  # whether to solve takes passes over the rows
+
     @property
     def rank(self):
         return self.basis.shape[1]

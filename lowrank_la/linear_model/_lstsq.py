@@ -52,7 +52,7 @@ class LstsqResult(Result):
     converged : bool
         Whether the backward error is a backward stable method's.
     history : ndarray
-        Backward errors before the corrections; the least one is that of x.
+        Backward errors before each correction; that of x is at most the least.
     """
 
     x: np.ndarray

@@ -79,7 +79,7 @@ class Solution:
         Of the residuals; of the sketched ones for "sketch".
     factor : Factor
     errors : list of float
-        Backward errors, the least one that of the coefficients; none for "sketch".
+        Backward errors; that of the coefficients is the least one, or less; none for "sketch".
     method : str
     """
 
@@ -137,6 +137,8 @@ def _iterated(method, design, options, oversampling, solver):
 @dataclass(frozen=True)
 class _Iterated(Factor):
     """A factor that solves the normal equations by iterations, each one pass over the rows."""
+
+    passes = True
 
     design: Design = None
     ratio: float = 0.0  # of the rank to the rows of the sketch: their distance from the identity

@@ -72,9 +72,9 @@ def corrected(design, factor, coef, norms):
     squares : ndarray of shape (k,)
         Of the residuals' norms.
     errors : list of float
-        Backward errors, the least one that of the coefficients.
+        Backward errors; that of the coefficients is the least one, or less.
     """
-    errors = []
+    errors, size = [], np.inf
     while True:
         gradient, squares = design.gradient(coef)
         sizes = norms, design.target_norms
@@ -83,7 +83,12 @@ def corrected(design, factor, coef, norms):
             raise FloatingPointError
         if errors[-1] == min(errors):
             best = coef, squares
+        done = errors[-1] <= _STABLE
         stuck = len(errors) > 2 and not min(errors[-2:]) < errors[-3] / 2
-        if errors[-1] <= _STABLE or stuck or len(errors) == _MAX_PASSES:
+        if (done and factor.passes) or stuck or len(errors) == _MAX_PASSES:
             return *best, errors
-        coef = coef + factor.solve(gradient)
+        step = factor.solve(gradient)
+        last, size = size, linalg.norm(step * norms[:, None])
+        if done:  # a last step costs no pass; below what rounding allows, steps do not shrink
+            return coef + step if size < last / 2 else coef, squares, errors
+        coef = coef + step

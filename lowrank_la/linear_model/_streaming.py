@@ -26,8 +26,8 @@ class FactoredRows:
         self.shift = design.shift
         stacked = [*self._rows]
         for rows in design.rows():
-            stacked.append(kept(rows))
-            if sum(map(len, stacked)) > _STACKED * rows.shape[1]:
+            stacked.append(kept(rows, design.n_columns))
+            if sum(map(len, stacked)) > _STACKED * design.n_columns:
                 stacked = [_triangular(stacked)]
         self._rows = [_triangular(stacked)]
 
@@ -67,18 +67,19 @@ class SketchedRows:
 
     def update(self, design):
         """Take the rows of a design, and its targets."""
+        self._n_columns = design.n_columns
         for rows in design.rows():
             with finite_sums():
                 self._stream.update(rows)
             few = self._stream.n_rows <= self._size
-            self._kept = [*self._kept, kept(rows)] if few else []
+            self._kept = [*self._kept, kept(rows, design.n_columns)] if few else []
 
     def rows(self):
         """Return what was kept."""
         if self._kept:
             return np.concatenate(self._kept)
         with finite_sums():
-            return to_host(self._stream.result())
+            return to_host(self._stream.result())[:, : self._n_columns]
 
 
 def _triangular(stacked):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import ROOT, SIMULATED
 
-TWINS = sorted(map(str, (ROOT / "tests").rglob("test_*_twins.py")))
+TWINS = sorted(map(str, (ROOT / "tests").rglob("test_*twins.py")))
 
 
 @pytest.mark.skipif(SIMULATED, reason="this is the simulator")
