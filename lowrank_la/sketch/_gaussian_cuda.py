@@ -37,10 +37,10 @@ def new_sums(m, d):
     return zeros((m, d))
 
 
-def add(law, data, lo, hi, first, sums, n_threads):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of whole blocks of rows; see the twin in `_gaussian_cpu`."""
     for done in range(0, hi - lo, ALIGNED):
-        rows = data[lo + done : lo + done + ALIGNED].astype(np.float64)
+        rows = block[lo + done : lo + done + ALIGNED].astype(np.float64)
         sums += _made(law, first + done) @ rows
 
 

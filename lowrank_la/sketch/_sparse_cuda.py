@@ -59,13 +59,13 @@ def new_sums(m, d):
     return zeros((m, d))
 
 
-def add(law, data, lo, hi, first, sums, n_threads):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of some rows; see the twin in `_sparse_cpu`."""
     entries = _made_entries(law, first, hi - lo).ravel()
     targets = (entries >> np.uint32(1)).astype(np.int64)
     order = xp.argsort(targets, kind="stable").astype(np.int64)
     starts = xp.searchsorted(targets[order], xp.arange(law.m + 1)).astype(np.int64)
-    _add(-(-sums.size // THREADS), entries, order, starts, data[lo:hi], sums)
+    _add(-(-sums.size // THREADS), entries, order, starts, block[lo:hi], sums)
 
 
 def total(law, sums, d):

@@ -84,10 +84,10 @@ def new_sums(m, d):
     return zeros((_PARTS, m, d))
 
 
-def add(law, data, lo, hi, first, sums, n_threads):
+def add(law, block, lo, hi, first, sums, n_threads):
     """Add a sketch of whole blocks of rows; see the twin in `_srht_cpu`."""
-    n_jobs = _PARTS * -(-data.shape[1] // _COLUMNS)
-    _add(n_jobs, law.key, np.uint64(first // 1024), law.blocks, law.rows, data[lo:hi], sums)
+    n_jobs = _PARTS * -(-block.shape[1] // _COLUMNS)
+    _add(n_jobs, law.key, np.uint64(first // 1024), law.blocks, law.rows, block[lo:hi], sums)
 
 
 def total(law, sums, d):
