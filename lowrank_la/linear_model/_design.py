@@ -251,6 +251,12 @@ class Design:
         gradient, squares = self._run(work, rows.shape, rows.shape[:1])
         return gradient.T - self.penalties[:, None] * coef, squares
 
+    def product(self, vector):
+        """Return minus the design's Gram matrix times a vector, and the square of its image."""
+        coef = np.repeat(vector[:, None], self.n_targets, axis=1)
+        gradient, squares = self.gradient(coef, with_targets=False)
+        return gradient[:, 0], squares[0]
+
     def _add_gradient(self, coef, with_targets, lo, hi, b, gradients, squares):
         sums = coef, with_targets, gradients[b], squares[b]
         if self.sparse:

@@ -10,6 +10,8 @@ EPS = np.finfo(np.float64).eps
 SAFE = 3e-8
 # Singular values below this fraction of the largest one are zero but for rounding.
 NEGLIGIBLE = 30 * EPS
+# Eigenvalues of a scaled Gram matrix above this fraction of the largest stand out from rounding.
+_GAP = 1e-9
 _TINY = 1e-150  # smaller numbers have squares that vanish
 
 
@@ -103,6 +105,29 @@ def from_gram(gram, negligible=NEGLIGIBLE):
     rcond = _rcond(triangle)
     safe = rcond > max(SAFE, 10 * len(scale) * negligible)
     return _factor(triangle, used, scale, len(gram), rcond) if safe else None
+
+
+def from_dependent(gram, design, negligible=NEGLIGIBLE):
+    """Factor of normal equations whose columns depend on each other, else well conditioned.
+
+    The columns of all levels of a category, for instance, add up to the constant. Two more passes
+    for each dependence confirm it; without one, or where it is not confirmed, the result is None.
+    """
+    used, scale = _scales(np.sqrt(np.diag(gram)))
+    values, vectors = linalg.eigh(scale[:, None] * gram[np.ix_(used, used)] * scale)
+    q = int((values < 4 * len(values) * EPS * values[-1]).sum())
+    if not q or values[q] < _GAP * values[-1]:
+        return None
+    vectors = scale[:, None] * vectors
+    basis, null = np.zeros((len(gram), len(used) - q)), np.zeros((len(gram), q))
+    basis[used], null[used] = vectors[:, q:] / np.sqrt(values[q:]), vectors[:, :q]
+    for column in null.T:
+        column += basis @ (basis.T @ design.product(column)[0])
+        size = np.sqrt(values[-1]) * linalg.norm(column[used] / scale)
+        if np.sqrt(design.product(column)[1]) > negligible * size:
+            return None
+    rows, rcond = linalg.qr(null)[0][:, q:], np.sqrt(values[q] / values[-1])
+    return Factor(basis, np.eye(basis.shape[1]), rcond, rows, design.constant)
 
 
 def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):

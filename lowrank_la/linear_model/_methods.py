@@ -12,7 +12,7 @@ from scipy import linalg
 from .._support.random import as_generator
 from ..sketch import SRHT, CountSketch, Gaussian, SparseSign
 from ._design import Design
-from ._factor import EPS, NEGLIGIBLE, Factor, from_gram, from_sketch, solve_sketch
+from ._factor import EPS, NEGLIGIBLE, Factor, from_dependent, from_gram, from_sketch, solve_sketch
 from ._refine import corrected
 from ._streaming import SketchedRows
 
@@ -103,6 +103,7 @@ def csne(design, options):
     """Correct scaled normal equations; None where they are too ill conditioned."""
     gram, products = design.gram()
     factor = from_gram(gram, options.negligible)
+    factor = factor or from_dependent(gram, design, options.negligible)
     if factor is None:
         return None
     return _corrected("csne", design, factor, factor.solve(products), np.sqrt(np.diag(gram)))

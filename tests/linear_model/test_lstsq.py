@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, sparse
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
 
 from lowrank_la.linear_model import LstsqResult, SketchedLinearRegression, lstsq
 from lowrank_la.linear_model._methods import METHODS
@@ -427,3 +428,26 @@ def test_cubic_features(housing, method):
 
 def test_signature_is_that_of_a_peer():
     assert list(inspect.signature(lstsq).parameters)[:2] == ["A", "b"]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_all_levels_of_categories_keep_the_normal_equations(form, fit_intercept):
+    rng = np.random.default_rng(0)
+    levels = [np.eye(k)[rng.integers(0, k, 3000)] for k in (3, 7)]
+    X = np.hstack([rng.normal(size=(3000, 2)), *levels])
+    y = X @ rng.normal(size=12) + rng.normal(size=3000)
+    model = SketchedLinearRegression(fit_intercept=fit_intercept).fit(form(X), y)
+    expected = LinearRegression(fit_intercept=fit_intercept, tol=1e-12).fit(X, y)
+    assert model.method_ == "csne"
+    assert model.rank_ == expected.rank_ == 11 - fit_intercept
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-12)
+
+
+@pytest.mark.parametrize("apart", [1e-9, 1e-11, 1e-13])
+def test_nearly_dependent_columns_are_no_dependent_ones(apart):
+    A = np.random.default_rng(0).normal(size=(3000, 6))
+    A[:, 5] = A[:, 4] + apart * A[:, 5]
+    result = lstsq(A, A.sum(axis=1), rng=0)
+    assert result.method == "presketch"
+    assert result.rank == 6
