@@ -43,7 +43,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "auto" finds out what the data need; see :func:`lstsq` for the others. "sketch"
         is an approximation by one pass.
     sketch : {"srht", "gaussian", "sparse_sign", "countsketch"}, default=None
-        "srht" unless given for the method "sketch", "sparse_sign" for others.
+        "srht" unless given; "sparse_sign" for a sparse X, but for the method "sketch".
     sketch_size : int, default=None
         Rows of the sketch, at least as many as coefficients with the intercept. By
         default `eps` and `delta` set it for the method "sketch", whatever the number of

@@ -39,10 +39,10 @@ class LstsqResult(Result):
         Estimate of the largest singular value of A over the smallest one that
         is not zero.
     backward_error : float or None
-        Estimate of the least change of A, relative to its Frobenius norm, for
-        which x is an exact solution (Karlson and Walden 1997): 1e-16 is what
-        rounding allows. None for the method "sketch", which does not look at
-        A again.
+        Estimate of the least relative change of A, its columns scaled to norm
+        one, and b for which x is an exact solution (Karlson and Walden 1997):
+        1e-16 is what rounding allows. None for the method "sketch", which does
+        not look at A again.
     n_passes : int
         How often the rows of A were read.
     method : str
