@@ -20,6 +20,7 @@ from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned
 from .._support.jit import kernel
 
+_FEW = 4  # cache lines
 PAD = 8  # widths of panels, and numbers of their rows, are multiples of it
 
 
@@ -199,12 +200,12 @@ def _times_blas(panel, matrix, out):
 
 
 def padded(width):
-    """Width of a panel for so many columns: an odd number of cache lines.
+    """Width of a panel for so many columns: an odd number of cache lines, if they are many.
 
     Rows an even number of lines apart would share few sets of the first cache.
     """
     lines = -(-width // PAD)
-    return PAD * (lines + 1 - lines % 2)
+    return PAD * (lines + 1 - lines % 2 if lines > _FEW else lines)
 
 
 def empty_panel(n_rows, width):

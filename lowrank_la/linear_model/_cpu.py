@@ -21,7 +21,7 @@ to_device, zeros = frozen, np.zeros
 
 def panel_rows(width):
     """Rows of a panel."""
-    return int(np.clip(_PANEL // width // 8 * 8, 64, 1024))
+    return int(np.clip(_PANEL // width // 8 * 8, 64, 8192))
 
 
 @kernel

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from .._kernels.syrk import PAD
+from .._support.blas import single_threaded_blas
 from .._support.blocks import frozen, run_blocks
 from .._support.cuda import to_host, twin
 
@@ -195,7 +196,8 @@ class Design:
             self._require_squares(np.diag(upper), self.X)
         gram = upper + np.triu(upper, 1).T
         penalties = np.diag(self.penalties)
-        gram += penalties if basis is None else basis.T @ penalties @ basis
+        with single_threaded_blas():
+            gram += penalties if basis is None else basis.T @ penalties @ basis
         return gram, sums[:r, r : r + self.n_targets]
 
     def _require_squares(self, squares, columns):
@@ -301,11 +303,11 @@ class Design:
 
     def some_rows(self, m):
         """About m rows of the design, evenly spaced."""
-        chosen = np.unique(np.linspace(0, self.n - 1, m).astype(int))
+        counted = np.flatnonzero(self.weights) if len(self.weights) else np.arange(self.n)
+        chosen = counted[np.unique(np.linspace(0, len(counted) - 1, m).astype(int))]
         weights = self.weights[chosen] if len(self.weights) else None
-        constant = self.constant
-        args = self._chosen(chosen), self.Y[chosen], weights
-        return Design(*args, fit_intercept=constant).all_rows()[0]
+        args = self._chosen(chosen), self.Y[chosen], weights, self.penalties[: self.n_features]
+        return Design(*args, fit_intercept=self.constant).all_rows()[0]
 
     def _penalised(self, rows):
         ridge = np.zeros((self.n_design, rows.shape[1]))
@@ -316,7 +318,8 @@ class Design:
     @cached_property
     def target_norms(self):
         """Norms of the targets, with the weights."""
-        weights = self.weights if len(self.weights) else 1.0
-        squares = _finite(np.sum(np.square(self.Y.T) * weights, axis=1))
+        weights = (self.weights,) if len(self.weights) else ()
+        letters = "it,it,i->t" if weights else "it,it->t"
+        squares = _finite(np.einsum(letters, self.Y, self.Y, *weights))
         self._require_squares(squares, self.Y)
         return np.sqrt(squares)

@@ -24,7 +24,16 @@ from .._support.validation import (
     validate_rows,
 )
 from ._design import Design
-from ._lstsq import canonical, checked_options, facts, placed, refuse_sparse, solve, warn_of
+from ._lstsq import (
+    canonical,
+    checked_options,
+    facts,
+    in_precision,
+    placed,
+    refuse_sparse,
+    solve,
+    warn_of,
+)
 from ._methods import METHODS, SKETCHES, seed_of
 from ._streaming import FactoredRows, SketchedRows
 
@@ -239,7 +248,9 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         first = getattr(self, "_rows", None) is None
         X, y, weights, device = self._checked(X, y, sample_weight, reset=first)
-        options = self._options()
+        options, kept_as = self._options(), (self.method == "sketch", bool(self.fit_intercept))
+        if not first and kept_as != self._kept_as:
+            raise ValueError("method and fit_intercept must be what they were for the first rows")
         if not first and y.shape[1:] != np.shape(self.coef_)[:-1]:
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         # What fails half-way does so with a copy.
@@ -249,6 +260,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         try:
             with np.errstate(all="ignore"):
                 rows.update(Design(X, _as_columns(y), weights, **where))
+            self._kept_as = kept_as
             return self._set_rows(rows, options, dtype, y.ndim)
         except FloatingPointError as error:
             raise ValueError("X or y has numbers too large to be added up") from error
@@ -280,9 +292,11 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_is_fitted(model)
             if not isinstance(model._rows, FactoredRows):
                 raise ValueError("merge needs rows from partial_fit, and no method='sketch'")
-        alike = self.fit_intercept == other.fit_intercept
-        if not alike or self.coef_.shape != other.coef_.shape:
-            raise ValueError("other must have as many features and targets, and an intercept if so")
+        names = [list(getattr(model, "feature_names_in_", ())) for model in (self, other)]
+        if self.coef_.shape != other.coef_.shape or names[0] != names[1]:
+            raise ValueError("other must have the same features, and as many targets")
+        if self._kept_as != other._kept_as:
+            raise ValueError("other must have an intercept if there is one, else none")
         rows = deepcopy(self._rows)
         rows.merge(other._rows)
         dtype = np.result_type(self.coef_, other.coef_)
@@ -357,7 +371,7 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _set(self, solution, n_passes, dtype, n_dimensions):
         p = self.n_features_in_
-        coef = solution.coef.astype(dtype)
+        coef = in_precision("X", solution.coef, dtype)
         self.coef_ = coef[:p, 0] if n_dimensions == 1 else np.ascontiguousarray(coef[:p].T)
         constants = coef[p] if len(coef) > p else 0.0
         self.intercept_ = constants[0] if np.ndim(constants) > n_dimensions - 1 else constants

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
+
 EPS = np.finfo(np.float64).eps
 # The least reciprocal condition of a scaled Cholesky factor with which correction converges.
 SAFE = 3e-8
@@ -12,6 +14,7 @@ SAFE = 3e-8
 NEGLIGIBLE = 30 * EPS
 # Eigenvalues of a scaled Gram matrix above this fraction of the largest stand out from rounding.
 _GAP = 1e-9
+_DEPENDENCES = 8  # more take as many passes as another method
 _TINY = 1e-150  # smaller numbers have squares that vanish
 
 
@@ -46,6 +49,7 @@ class Factor:
     def rank(self):
         return self.basis.shape[1]
 
+    @single_threaded_blas()
     def solve(self, gradient):
         """Solve the normal equations, or an approximation of them."""
         return self.least_norm(
@@ -75,6 +79,7 @@ class Factor:
         """Rank of the features; of the centred ones if a constant follows them."""
         return self.rank - (len(self.basis) - n_features)
 
+    @single_threaded_blas()
     def singular_values(self, n_features):
         """Singular values of the features, the largest one first.
 
@@ -87,13 +92,16 @@ class Factor:
 
     def recomputed(self, design):
         """Return the factor with the design's own Gram matrix as its core, and its solution."""
-        gram, products = design.gram(self.basis)
+        return self._with_core(*design.gram(self.basis))
+
+    @single_threaded_blas()
+    def _with_core(self, gram, products):
         factor = replace(self, core=linalg.cholesky(gram))
-        return factor, factor.least_norm(
-            self.basis @ linalg.cho_solve((factor.core, False), products)
-        )
+        coef = self.basis @ linalg.cho_solve((factor.core, False), products)
+        return factor, factor.least_norm(coef)
 
 
+@single_threaded_blas()
 def from_gram(gram, negligible=NEGLIGIBLE):
     """Factor of the normal equations themselves, or None where they are too ill conditioned."""
     used, scale = _scales(np.sqrt(np.diag(gram)))
@@ -107,16 +115,19 @@ def from_gram(gram, negligible=NEGLIGIBLE):
     return _factor(triangle, used, scale, len(gram), rcond) if safe else None
 
 
+@single_threaded_blas()
 def from_dependent(gram, design, negligible=NEGLIGIBLE):
     """Factor of normal equations whose columns depend on each other, else well conditioned.
 
     The columns of all levels of a category, for instance, add up to the constant. Two more passes
-    for each dependence confirm it; without one, or where it is not confirmed, the result is None.
+    for each dependence confirm it; where there are none or many, or one is not confirmed, the
+    result is None.
     """
     used, scale = _scales(np.sqrt(np.diag(gram)))
     values, vectors = linalg.eigh(scale[:, None] * gram[np.ix_(used, used)] * scale)
     q = int((values < 4 * len(values) * EPS * values[-1]).sum())
-    if not q or values[q] < _GAP * values[-1]:
+    negligible_value = (10 * len(values) * negligible) ** 2
+    if not 0 < q <= _DEPENDENCES or values[q] < max(_GAP, negligible_value) * values[-1]:
         return None
     vectors = scale[:, None] * vectors
     basis, null = np.zeros((len(gram), len(used) - q)), np.zeros((len(gram), q))
@@ -135,6 +146,7 @@ def from_sketch(sketch, negligible=NEGLIGIBLE, constant=False):
     return solve_sketch(sketch, np.empty((len(sketch), 0)), negligible, constant)[0]
 
 
+@single_threaded_blas()
 def solve_sketch(sketch, targets, negligible=NEGLIGIBLE, constant=False):
     """Solve a sketched problem by Householder's QR factorisation, without what is negligible.
 

@@ -14,6 +14,7 @@ from .._support.validation import (
     check_positive,
     check_threads,
     check_weights,
+    require_memory,
     warn_convergence,
 )
 from ._design import Design, column_sizes
@@ -185,7 +186,7 @@ def lstsq(
     warn_of(solution, method, 3)
     vector = np.ndim(b) == 1
     dtype = np.result_type(A.dtype, np.float32)
-    coef = solution.coef.astype(dtype)
+    coef = in_precision("A", solution.coef, dtype)
     coef = to_device(coef) if here else coef
     return LstsqResult(
         x=coef[:, 0] if vector else coef,
@@ -193,6 +194,15 @@ def lstsq(
         n_passes=design.n_passes,
         **facts(solution, A.shape[1]),
     )
+
+
+def in_precision(name, coef, dtype):
+    """Return coefficients in a precision that can hold them."""
+    if np.abs(coef).max(initial=0.0) > np.finfo(dtype).max:
+        raise ValueError(
+            f"{name} is too small beside the targets: the coefficients overflow {np.dtype(dtype)}"
+        )
+    return coef.astype(dtype)
 
 
 def facts(solution, n_features):
@@ -314,6 +324,11 @@ def solve(name, method, options, X, Y, weights=None, alpha=0.0, new_design=Desig
     solution : Solution
         Its last coefficient is the constant, of the features themselves.
     """
+    require_memory(
+        f"A Gram matrix of the {X.shape[1]} columns of {name}",
+        4 * 8 * (X.shape[1] + Y.shape[1]) ** 2,
+        "For so many sparse columns use scipy.sparse.linalg.lsmr.",
+    )
     args = method, options, X, Y, weights, alpha, new_design
     try:
         with np.errstate(all="ignore"):
@@ -373,6 +388,7 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
         factor = factor.rescaled(full)
     with np.errstate(over="ignore", invalid="ignore"):
         coef = full[:, None] * (solution.coef / unit)
+        coef = coef if design.constant else factor.least_norm(coef)
         norms = solution.norms / unit / np.sqrt(level)
     if not np.isfinite(coef).all():
         raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
 from ..sketch import SRHT, CountSketch, Gaussian, SparseSign
 from ._design import Design
@@ -23,7 +24,11 @@ SKETCHES = {
     "countsketch": CountSketch,
 }
 _STABLE = 10 * EPS  # the backward error that a backward stable method may have
+_SPARE = 64  # rows of sketches beyond a multiple of the columns: few columns need more
 _WIDE = 200  # columns from which iterations cost less than a second Gram matrix
+
+
+_matmul = single_threaded_blas()(np.matmul)  # the same bits on any number of threads
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,13 @@ class Options:
         m = max(self.sketch_size or SKETCHES[law].size(d, self.eps, self.delta), d)
         return self._sketch(law, m)
 
-    def made_sketch(self, design, m):
-        """Sketch of a design with m rows, unless there is a size; sparse rows stay sparse."""
+    def made_sketch(self, design, m, least=1):
+        """Sketch of a design with m rows, or the size that is told; sparse rows stay sparse.
+
+        They are at least some times as many as the columns.
+        """
         default = "sparse_sign" if design.sparse else "srht"
-        m = max(self.sketch_size or m, design.n_design)
+        m = max(self.sketch_size or m, least * design.n_design)
         return self._sketch(self.sketch or default, m)
 
     def _sketch(self, law, m):
@@ -111,7 +119,7 @@ def csne(design, options):
 
 def presketch(design, options):
     """Solve the normal equations in a basis that a sketch of the design gives."""
-    rows, _ = design.sketched(options.made_sketch(design, 4 * design.n_design))
+    rows, _ = design.sketched(options.made_sketch(design, 4 * design.n_design + _SPARE))
     factor, coef = from_sketch(rows, options.negligible, design.constant).recomputed(design)
     return _corrected("presketch", design, factor, coef, linalg.norm(rows, axis=0))
 
@@ -127,7 +135,7 @@ def fossils(design, options):
 
 
 def _iterated(method, design, options, oversampling, solver):
-    sketch = options.made_sketch(design, oversampling * design.n_design)
+    sketch = options.made_sketch(design, oversampling * design.n_design, least=2)
     rows, targets = design.sketched(sketch)
     factor, start = solve_sketch(rows, targets, options.negligible, design.constant)
     ratio = factor.rank / sketch.shape[0]
@@ -155,11 +163,13 @@ class _Iterated(Factor):
         return int(4 * np.log(self.tol) / np.log(self.ratio)) + 2
 
     def solve(self, gradient):
-        return self.least_norm(self.basis @ self._whitened_solve(self.basis.T @ gradient))
+        y = self._whitened_solve(_matmul(self.basis.T, gradient))
+        return self.least_norm(_matmul(self.basis, y))
 
     def _product(self, y):
         """Multiply by the Gram matrix of the design times the basis."""
-        return self.basis.T @ -self.design.gradient(self.basis @ y, with_targets=False)[0]
+        gradient, _ = self.design.gradient(_matmul(self.basis, y), with_targets=False)
+        return _matmul(self.basis.T, -gradient)
 
 
 class _ConjugateGradients(_Iterated):
@@ -214,7 +224,7 @@ def auto(design, options):
     """Choose the fastest method that is backward stable for this design."""
     if design.n < 4 * design.n_design:
         return qr(design, options)
-    if not _looks_ill_conditioned(design):
+    if design.sparse or not _looks_ill_conditioned(design):
         solution = csne(design, options)
         if solution is not None and solution.converged:
             return solution

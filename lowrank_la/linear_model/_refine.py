@@ -3,12 +3,14 @@
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
 from ._factor import EPS
 
 _STABLE = EPS / 8  # Householder's QR factorisation ends near a quarter of EPS
 _MAX_PASSES = 10
 
 
+@single_threaded_blas()
 def backward_error(factor, gradient, coef, squares, norms, target_norms):
     """Estimate how little the design would have to change for the coefficients to solve it.
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 from ._design import finite_sums, kept
 
@@ -82,6 +83,7 @@ class SketchedRows:
             return to_host(self._stream.result())[:, : self._n_columns]
 
 
+@single_threaded_blas()
 def _triangular(stacked):
     """Triangular factor of rows, one upon the other."""
     rows = np.concatenate(stacked)

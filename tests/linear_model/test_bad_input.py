@@ -4,6 +4,7 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -162,3 +163,34 @@ def test_a_sketch_smaller_than_the_design(fit_intercept):
                 fit(A, B)
         else:
             fit(A, B)
+
+
+def test_coefficients_too_large_for_the_precision():
+    X = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    for solve in (lstsq, SketchedLinearRegression().fit):
+        with pytest.raises(ValueError, match="overflow float32"):
+            solve(X * np.float32(1e-30), X.sum(axis=1) * 1e10)
+
+
+def test_more_sparse_columns_than_memory_takes():
+    A = sparse.random_array((1000, 300_000), density=1e-6, format="csr", rng=0)
+    with pytest.raises(MemoryError, match="300000 columns of A"):
+        lstsq(A, np.ones(1000))
+
+
+@pytest.mark.parametrize("change", [{"fit_intercept": False}, {"method": "auto"}])
+def test_parameters_that_change_between_blocks(change):
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    model = SketchedLinearRegression("sketch").partial_fit(X, X[:, 0]).set_params(**change)
+    with pytest.raises(ValueError, match="method and fit_intercept"):
+        model.partial_fit(X, X[:, 0])
+
+
+def test_merge_of_other_features():
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 2)), columns=["a", "b"])
+    one, other = (
+        SketchedLinearRegression().partial_fit(table[columns], table["a"])
+        for columns in (["a", "b"], ["b", "a"])
+    )
+    with pytest.raises(ValueError, match="same features"):
+        one.merge(other)

@@ -67,13 +67,13 @@ def test_corrected_normal_equations(condition):
 
 @pytest.mark.parametrize(("condition", "times"), [(1e3, 3), (1e5, 3), (1e7, 3), (1e10, 5)])
 def test_forward_errors_beside_lapack(condition, times):
-    """Of the best of LAPACK's drivers, whose own errors vary as much from draw to draw."""
+    """Of one of LAPACK's drivers, whose own errors vary by more from draw to draw."""
     ratios = []
-    for seed in range(5):
+    for seed in range(15):
         A, b, x = haar(5000, 30, condition, 1e-6, seed)
         lapack = linalg.lstsq(A, b, cond=1e-16, lapack_driver="gelsy")[0]
         ratios.append(error(lstsq(A, b, rng=seed).x, x) / error(lapack, x))
-    assert np.median(ratios) < times
+    assert np.exp(np.mean(np.log(ratios))) < times
 
 
 @pytest.mark.parametrize(("condition", "method"), [(1e3, "csne"), (1e12, "presketch")])
@@ -451,3 +451,53 @@ def test_nearly_dependent_columns_are_no_dependent_ones(apart):
     result = lstsq(A, A.sum(axis=1), rng=0)
     assert result.method == "presketch"
     assert result.rank == 6
+
+
+@pytest.mark.parametrize("method", ["auto", "csne", "qr", "presketch", "spir"])
+@pytest.mark.filterwarnings("ignore:the data are too ill conditioned")
+def test_rcond_beside_a_dependent_column(method):
+    A, b, _ = haar(3000, 6, 1e4, 1e-3)
+    assert lstsq(np.column_stack([A, A[:, 0]]), b, rcond=1e-3, method=method, rng=0).rank == 4
+
+
+def test_sketches_of_few_columns_keep_their_rank():
+    A = np.zeros((1000, 2))
+    A[:2] = [[1, 1], [0, 1e-9]]
+    assert all(lstsq(A, A.sum(axis=1), rng=seed).rank == 2 for seed in range(200))
+
+
+def test_weights_that_leave_few_rows_in_a_row():
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    weights = np.zeros(1000)
+    weights[100:130] = 1
+    found = SketchedLinearRegression().fit(X, X.sum(axis=1), weights)
+    np.testing.assert_allclose(found.coef_, 1)
+
+
+@pytest.mark.parametrize("small", [1e-90, 1e-120])
+def test_least_norm_beside_a_tiny_column(small):
+    a = np.random.default_rng(0).normal(size=100)
+    found = lstsq(np.column_stack([a, small * a]), a).x
+    np.testing.assert_allclose(found, [1, small])
+
+
+@pytest.mark.parametrize("method", ["spir", "fossils"])
+def test_iterations_with_the_smallest_sketch(method):
+    A, b = (
+        np.random.default_rng(0).normal(size=(2000, 20)),
+        np.random.default_rng(0).normal(size=2000),
+    )
+    found = lstsq(A, b, method=method, sketch_size=20, rng=0)
+    np.testing.assert_allclose(found.x, linalg.lstsq(A, b)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_threads_of_blas_do_not_matter(run_python, method):
+    code = f"""
+import numpy as np
+from lowrank_la.linear_model import lstsq
+rng = np.random.default_rng(0)
+A = rng.normal(size=(3000, 250)) * np.logspace(0, 9, 250)
+print(lstsq(A, A.sum(axis=1) + rng.normal(size=3000), method={method!r}, rng=0).x.tobytes().hex())
+"""
+    assert len({run_python("-c", code, OPENBLAS_NUM_THREADS=n) for n in "12"}) == 1
