@@ -37,8 +37,8 @@ class LstsqResult(Result):
     rank : int
         Of A, with columns scaled to norm one.
     condition_number : float
-        Estimate of the largest singular value of A over the smallest one that
-        is not zero.
+        Estimate of the largest singular value of A, as it is, over the smallest
+        one that is not zero.
     backward_error : float or None
         Estimate of the least relative change of A, its columns scaled to norm
         one, and b for which x is an exact solution (Karlson and Walden 1997):
@@ -51,7 +51,8 @@ class LstsqResult(Result):
     n_iter : int
         Corrections of x.
     converged : bool
-        Whether the backward error is a backward stable method's.
+        Whether the backward error is a backward stable method's; True for the
+        method "sketch", where nothing is measured.
     history : ndarray
         Backward errors before each correction; that of x is at most the least.
     """
@@ -150,8 +151,10 @@ def lstsq(
     Notes
     -----
     The time is that of ``n d**2`` multiplications for "csne", twice that for
-    "presketch", and of some 30 passes over A for "spir" and "fossils"; the
-    memory, beside A, that of at most 16 matrices of d rows and columns.
+    "presketch", and of some 30 passes over A for "spir" and "fossils", with
+    factorisations of matrices of d columns; the memory, beside A, that of some
+    16 matrices of d rows and columns for "csne" and "presketch", of three sketches
+    for the others, and of a copy of A for "qr".
 
     References
     ----------
@@ -241,7 +244,9 @@ def checked_design(name, A, device):
     else:
         A = placed(as_floats(name, A), device)
     if A.ndim != 2 or 0 in A.shape:
-        raise ValueError(f"{name} has shape {A.shape}: a non-empty matrix is needed")
+        raise ValueError(
+            f"{name} has shape {A.shape}: a non-empty matrix of two dimensions is needed"
+        )
     return A
 
 

@@ -77,7 +77,9 @@ def small(contest):
 
 
 def test_a_wrong_solution_misses_the_bar(monkeypatch, tmp_path):
-    contest = small(contests.MAIN[0])._replace(bars={("lstsq", "numpy lstsq"): 1e-9})
+    contest = small(contests.MAIN[0])._replace(
+        bars={("lstsq", "numpy lstsq"): 1e-9}, slack=100.0
+    )  # beside one driver of LAPACK the errors of one draw vary
     bench = Bench(False, tmp_path)
     for wrong in (False, True):
         if wrong:
