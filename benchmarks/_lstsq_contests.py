@@ -30,7 +30,7 @@ class Contest(NamedTuple):
     bars: dict = {}
     slack: float = 3.0
 
-    def problem(self, quick, rows_of=1.0):
+    def problem(self, quick):
         """Return the problem, of full size or a small one."""
         d = min(self.d, _SMALL) if quick else self.d
         return self.make(min(self.n, 400 * d) if quick else self.n, d)

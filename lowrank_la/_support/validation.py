@@ -9,6 +9,7 @@ import os
 import warnings
 
 import numpy as np
+from scipy import sparse
 
 from .cuda import is_device_array, to_host, xp
 
@@ -34,6 +35,23 @@ def as_floats(name, array):
     if array.dtype.newbyteorder("=") in (np.float32, np.float64):
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     return array.astype(np.float64)
+
+
+def checked_sparse(name, A):
+    """Return the same sparse matrix over the same arrays, its indices checked, where it has some.
+
+    SciPy notes on a matrix what it finds out about it, and believes what indices say.
+    """
+    compressed = {"csr": sparse.csr_array, "csc": sparse.csc_array, "bsr": sparse.bsr_array}
+    try:
+        if A.format == "coo":
+            return sparse.coo_array((A.data, A.coords), shape=A.shape)
+        if A.format in compressed:
+            A = compressed[A.format]((A.data, A.indices, A.indptr), shape=A.shape)
+            A.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid {A.format} matrix: {error}") from error
+    return A
 
 
 def check_integer(name, value, least):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._support.cuda import is_device_array
-from .._support.validation import as_floats
+from .._support.validation import as_floats, checked_sparse
 from ._cpu import Operator, row_sums
 
 SIMILARITIES = ("walk", "adjacency", "symmetric")
@@ -53,24 +53,7 @@ def as_csr(A, name="A"):
         raise ValueError(
             f"{name} has dtype {A.dtype}: real numbers are needed; not edges, but their matrix"
         )
-    return sparse.csr_array(_checked(A, name))
-
-
-def _checked(A, name):
-    """Return the same matrix over the same arrays, its indices checked, where it has some.
-
-    SciPy notes on a matrix what it finds out about it, and believes what indices say.
-    """
-    compressed = {"csr": sparse.csr_array, "csc": sparse.csc_array, "bsr": sparse.bsr_array}
-    try:
-        if A.format == "coo":
-            return sparse.coo_array((A.data, A.coords), shape=A.shape)
-        if A.format in compressed:
-            A = compressed[A.format]((A.data, A.indices, A.indptr), shape=A.shape)
-            A.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid {A.format} matrix: {error}") from error
-    return A
+    return sparse.csr_array(checked_sparse(name, A))
 
 
 def _of_networkx(graph, name):

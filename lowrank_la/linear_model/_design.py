@@ -34,7 +34,7 @@ def column_sizes(X):
     return to_host(np.maximum(X.max(axis=0), -X.min(axis=0)))
 
 
-def kept(rows, n_columns):
+def copied(rows, n_columns):
     """Copy of the first columns of rows, on the host."""
     return np.array(to_host(rows[:, :n_columns]))
 
@@ -166,7 +166,8 @@ class Design:
 
     def panels(self, lo=0, hi=None, n_rows=None):
         """Yield panels and the rows used of each, from row lo to hi; the same memory every time."""
-        hi, n_rows = hi or self.n, n_rows or self.panel_rows
+        hi = self.n if hi is None else hi
+        n_rows = n_rows or self.panel_rows
         panel = self.kernels.empty_panel(min(n_rows, hi - lo), self.n_columns)
         for begin in range(lo, hi, n_rows):
             m = min(hi - begin, n_rows)
@@ -298,7 +299,7 @@ class Design:
 
     def all_rows(self):
         """Return the design and its targets, with the penalties as rows below."""
-        rows = np.concatenate([kept(rows, self.n_columns) for rows in self.rows()])
+        rows = np.concatenate([copied(rows, self.n_columns) for rows in self.rows()])
         return self._penalised(_finite(rows))
 
     def some_rows(self, m):

@@ -255,11 +255,14 @@ class SketchedLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"y has shape {y.shape}: as many targets as before are needed")
         # What fails half-way does so with a copy.
         rows = self._new_rows(options, device) if first else deepcopy(self._rows)
-        where = {"shift": rows.shift, "device": device, "fit_intercept": self.fit_intercept}
+        where = {"shift": rows.shift, "device": device, "n_threads": self.n_jobs}
         dtype = X.dtype if first else np.result_type(X.dtype, self.coef_)
         try:
             with np.errstate(all="ignore"):
-                rows.update(Design(X, _as_columns(y), weights, **where))
+                design = Design(
+                    X, _as_columns(y), weights, fit_intercept=self.fit_intercept, **where
+                )
+                rows.update(design)
             self._kept_as = kept_as
             return self._set_rows(rows, options, dtype, y.ndim)
         except FloatingPointError as error:

@@ -104,8 +104,7 @@ class Factor:
 @single_threaded_blas()
 def from_gram(gram, negligible=NEGLIGIBLE):
     """Factor of the normal equations themselves, or None where they are too ill conditioned."""
-    used, scale = _scales(np.sqrt(np.diag(gram)))
-    scaled = scale[:, None] * gram[np.ix_(used, used)] * scale
+    used, scale, scaled = _correlations(gram)
     try:
         triangle = linalg.cholesky(scaled)
     except linalg.LinAlgError:
@@ -123,8 +122,8 @@ def from_dependent(gram, design, negligible=NEGLIGIBLE):
     for each dependence confirm it; where there are none or many, or one is not confirmed, the
     result is None.
     """
-    used, scale = _scales(np.sqrt(np.diag(gram)))
-    values, vectors = linalg.eigh(scale[:, None] * gram[np.ix_(used, used)] * scale)
+    used, scale, scaled = _correlations(gram)
+    values, vectors = linalg.eigh(scaled)
     q = int((values < 4 * len(values) * EPS * values[-1]).sum())
     negligible_value = (10 * len(values) * negligible) ** 2
     if not 0 < q <= _DEPENDENCES or values[q] < max(_GAP, negligible_value) * values[-1]:
@@ -191,6 +190,12 @@ def _scales(norms):
     """Return the columns that are not zero, and the factors that make their norms one."""
     used = np.flatnonzero(norms > 0)
     return used, 1 / norms[used]
+
+
+def _correlations(gram):
+    """Return the columns that are not zero, their scales, and their scaled Gram matrix."""
+    used, scale = _scales(np.sqrt(np.diag(gram)))
+    return used, scale, scale[:, None] * gram[np.ix_(used, used)] * scale
 
 
 def _rcond(triangle):

@@ -14,6 +14,7 @@ from .._support.validation import (
     check_positive,
     check_threads,
     check_weights,
+    checked_sparse,
     require_memory,
     warn_convergence,
 )
@@ -240,7 +241,7 @@ def checked_design(name, A, device):
     if hasattr(A, "tocsr"):
         if A.dtype.kind not in "fiub":
             raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
-        A = canonical(name, A.tocsr())
+        A = canonical(name, checked_sparse(name, A).tocsr())
     else:
         A = placed(as_floats(name, A), device)
     if A.ndim != 2 or 0 in A.shape:
@@ -251,15 +252,8 @@ def checked_design(name, A, device):
 
 
 def canonical(name, A):
-    """Return a CSR matrix of floats whose rows are in order; copied only if they are not.
-
-    SciPy notes on a matrix what it finds out about it: here on one over the same arrays.
-    """
-    try:
-        A = sparse.csr_array((A.data, A.indices, A.indptr), shape=A.shape)
-        A.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid CSR matrix: {error}") from error
+    """Return a CSR matrix of floats whose rows are in order; copied only if they are not."""
+    A = checked_sparse(name, A)
     if A.dtype not in (np.float32, np.float64):
         A = A.astype(np.float64)
     if not A.has_canonical_format:

@@ -23,7 +23,7 @@ SKETCHES = {
     "sparse_sign": SparseSign,
     "countsketch": CountSketch,
 }
-_STABLE = 10 * EPS  # the backward error that a backward stable method may have
+_TOLERATED = 10 * EPS  # the backward error that a backward stable method may have
 _SPARE = 64  # rows of sketches beyond a multiple of the columns: few columns need more
 _WIDE = 200  # columns from which iterations cost less than a second Gram matrix
 
@@ -99,7 +99,7 @@ class Solution:
 
     @property
     def converged(self):
-        return not self.errors or bool(min(self.errors) <= _STABLE)
+        return not self.errors or bool(min(self.errors) <= _TOLERATED)
 
 
 def _corrected(method, design, factor, coef, norms):

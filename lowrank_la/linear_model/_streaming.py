@@ -5,7 +5,7 @@ from scipy import linalg
 
 from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
-from ._design import finite_sums, kept
+from ._design import copied, finite_sums
 
 _STACKED = 4  # times as many rows as columns are factorised at once
 
@@ -27,7 +27,7 @@ class FactoredRows:
         self.shift = design.shift
         stacked = [*self._rows]
         for rows in design.rows():
-            stacked.append(kept(rows, design.n_columns))
+            stacked.append(copied(rows, design.n_columns))
             if sum(map(len, stacked)) > _STACKED * design.n_columns:
                 stacked = [_triangular(stacked)]
         self._rows = [_triangular(stacked)]
@@ -73,7 +73,7 @@ class SketchedRows:
             with finite_sums():
                 self._stream.update(rows)
             few = self._stream.n_rows <= self._size
-            self._kept = [*self._kept, kept(rows, design.n_columns)] if few else []
+            self._kept = [*self._kept, copied(rows, design.n_columns)] if few else []
 
     def rows(self):
         """Return what was kept."""

@@ -5,36 +5,15 @@ import math
 import numpy as np
 
 from .._support.random import as_generator
-from ._operators import Sketch, check_size
+from ._operators import Sketch
 
 
 class _EntryWise(Sketch):
     """Sketches that keep every entry of a solution near its right place."""
 
-    @classmethod
-    def size(cls, d, eps=0.5, delta=0.01):
-        """Rows for the entry-wise guarantee: ``d + (2 d / eps**2 + 1) log(2 d / delta)``.
-
-        Parameters
-        ----------
-        d : int
-            Columns of the data.
-        eps : float, default=0.5
-            Between 0 and 1.
-        delta : float, default=0.01
-            Probability of failure, between 0 and 1.
-
-        Returns
-        -------
-        m : int
-
-        Raises
-        ------
-        ValueError
-            If an argument is outside of its range.
-        """
-        d, eps, delta = check_size(d, eps, delta)
-        return d + math.ceil((2 * d / eps**2 + 1) * math.log(2 * d / delta))
+    @staticmethod
+    def _size(d, eps, delta):
+        return d + (2 * d / eps**2 + 1) * math.log(2 * d / delta)
 
 
 class Gaussian(_EntryWise):
@@ -66,8 +45,9 @@ class Gaussian(_EntryWise):
     Notes
     -----
     *Entry-wise guarantee.* Let x minimise ``|A x - b|`` and x' minimise ``|S (A x - b)|``, and
-    let r be the residual at x, and A^+ the pseudo-inverse. With m from :meth:`size`, and a
-    probability of at least ``1 - delta``, no entry of ``x' - x`` is larger than
+    let r be the residual at x, and A^+ the pseudo-inverse. With m from :meth:`size`,
+    ``d + (2 d / eps**2 + 1) log(2 d / delta)``, and a probability of at least
+    ``1 - delta``, no entry of ``x' - x`` is larger than
     ``eps / sqrt(d) |r| |A^+|``: an entry is at most ``|r| |A^+| t / sqrt(m - d + 1)``, where t
     follows Student's law with ``m - d + 1`` degrees of freedom.
 

@@ -1,5 +1,7 @@
 """What sketches have in common: random matrices of few rows, as linear operators of SciPy's."""
 
+import math
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
@@ -81,6 +83,34 @@ class Sketch(_Operator):
         super().__init__(np.float64, (m, n))
         self._key = rng.integers(2**64, dtype=np.uint64)
 
+    @classmethod
+    def size(cls, d, eps=0.5, delta=0.01):
+        """Rows that the guarantee takes, by the formula in the notes of the class.
+
+        Parameters
+        ----------
+        d : int
+            Columns of the data.
+        eps : float, default=0.5
+            Between 0 and 1.
+        delta : float, default=0.01
+            Probability of failure, between 0 and 1.
+
+        Returns
+        -------
+        m : int
+
+        Raises
+        ------
+        ValueError
+            If an argument is outside of its range.
+        """
+        eps, delta = check_positive("eps", eps), check_positive("delta", delta)
+        for name, value in (("eps", eps), ("delta", delta)):
+            if value >= 1:
+                raise ValueError(f"{name}={value!r}: a number below 1 is needed")
+        return math.ceil(cls._size(check_integer("d", d, 1), eps, delta))
+
     def stream(self, first_row=0, device=None):
         """Begin a sketch of rows that come a block at a time.
 
@@ -130,12 +160,3 @@ class Sketch(_Operator):
         return _Adjoint(self)
 
     _transpose = _adjoint
-
-
-def check_size(d, eps, delta):
-    """Return the arguments of a size, or raise a ValueError."""
-    eps, delta = check_positive("eps", eps), check_positive("delta", delta)
-    for name, value in (("eps", eps), ("delta", delta)):
-        if value >= 1:
-            raise ValueError(f"{name}={value!r}: a number below 1 is needed")
-    return check_integer("d", d, 1), eps, delta

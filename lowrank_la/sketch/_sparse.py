@@ -4,7 +4,7 @@ import math
 
 from .._support.random import as_generator
 from .._support.validation import check_integer
-from ._operators import Sketch, check_size
+from ._operators import Sketch
 
 
 class _Sparse(Sketch):
@@ -56,8 +56,8 @@ class SparseSign(_Sparse):
     ``(1 +- eps) |A x|`` for all x, so that preconditioners from S A are good ones, and the
     residual of the sketched problem is near the smallest one. ``m = O(d / eps**2)`` rows do with
     a number of entries that grows like a power of log d [1]_; :meth:`size` returns what a Gaussian
-    matrix needs. There is no entry-wise guarantee: a residual on a few rows ends in a few rows of
-    the sketch.
+    matrix needs, ``(sqrt(d) + sqrt(2 log(2 / delta)))**2 / eps**2``.
+    There is no entry-wise guarantee: a residual on a few rows ends in a few rows of the sketch.
 
     References
     ----------
@@ -79,30 +79,9 @@ class SparseSign(_Sparse):
     def __init__(self, m, n=None, *, nnz=8, random_state=None):
         super().__init__(m, n, nnz, random_state)
 
-    @classmethod
-    def size(cls, d, eps=0.5, delta=0.01):
-        """Rows for a subspace embedding: ``(sqrt(d) + sqrt(2 log(2 / delta)))**2 / eps**2``.
-
-        Parameters
-        ----------
-        d : int
-            Columns of the data.
-        eps : float, default=0.5
-            Between 0 and 1.
-        delta : float, default=0.01
-            Probability of failure, between 0 and 1.
-
-        Returns
-        -------
-        m : int
-
-        Raises
-        ------
-        ValueError
-            If an argument is outside of its range.
-        """
-        d, eps, delta = check_size(d, eps, delta)
-        return math.ceil((math.sqrt(d) + math.sqrt(2 * math.log(2 / delta))) ** 2 / eps**2)
+    @staticmethod
+    def _size(d, eps, delta):
+        return (math.sqrt(d) + math.sqrt(2 * math.log(2 / delta))) ** 2 / eps**2
 
 
 class CountSketch(_Sparse):
@@ -158,27 +137,6 @@ class CountSketch(_Sparse):
     def __init__(self, m, n=None, *, random_state=None):
         super().__init__(m, n, 1, random_state)
 
-    @classmethod
-    def size(cls, d, eps=0.5, delta=0.01):
-        """Rows for a subspace embedding: ``(d**2 + d) / (eps**2 delta)``.
-
-        Parameters
-        ----------
-        d : int
-            Columns of the data.
-        eps : float, default=0.5
-            Between 0 and 1.
-        delta : float, default=0.01
-            Probability of failure, between 0 and 1.
-
-        Returns
-        -------
-        m : int
-
-        Raises
-        ------
-        ValueError
-            If an argument is outside of its range.
-        """
-        d, eps, delta = check_size(d, eps, delta)
-        return math.ceil((d**2 + d) / (eps**2 * delta))
+    @staticmethod
+    def _size(d, eps, delta):
+        return (d**2 + d) / (eps**2 * delta)

@@ -194,3 +194,11 @@ def test_merge_of_other_features():
     )
     with pytest.raises(ValueError, match="same features"):
         one.merge(other)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array])
+def test_indices_beyond_the_matrix(kind):
+    A = kind(np.eye(9))
+    A.indices[3] = 10**6
+    with pytest.raises(ValueError, match="A is not a valid"):
+        lstsq(A, np.ones(9))
