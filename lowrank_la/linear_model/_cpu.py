@@ -56,6 +56,16 @@ def pack_sparse(lo, hi, data, indices, indptr, Y, weights, n_features, n_design,
 
 
 @kernel
+def row_squares(lo, hi, panel, squares):
+    # (>= hi, width) in; (hi,) out
+    for i in range(lo, hi):
+        row, total = panel[i], 0.0
+        for j in range(panel.shape[1]):
+            total += row[np.uint32(j)] * row[np.uint32(j)]
+        squares[i] = total
+
+
+@kernel
 def add_gradient(lo, hi, X, Y, shift, weights, coef, with_target, gradient, squares):
     # (n, p), (n, k), (p,), (n,) or (0,), (k, n_design) in; (k, n_design), (k,) in and out
     # Adds design^T (targets - design coef), and the squares of the residuals.

@@ -51,6 +51,30 @@ def times(panel, matrix, out):
     xp.matmul(panel, matrix, out=out)
 
 
+@cuda_kernel("float64[:, ::1], float64[::1]")
+def _row_squares(panel, squares):
+    # A block of threads to a row, which every one of them adds up a part of:
+    # (>= n, width) in; (n,) out
+    parts = cuda.shared.array(THREADS, np.float64)
+    for i in range(cuda.blockIdx.x, squares.size, cuda.gridDim.x):
+        total = 0.0
+        for j in range(cuda.threadIdx.x, panel.shape[1], cuda.blockDim.x):
+            total += panel[i, j] * panel[i, j]
+        parts[cuda.threadIdx.x] = total
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            total = 0.0
+            for other in range(THREADS):
+                total += parts[other]
+            squares[i] = total
+        cuda.syncthreads()
+
+
+def row_squares(lo, hi, panel, squares):
+    """Sums of squares of rows; see the twin in `_cpu`."""
+    _row_squares(min(hi - lo, _BLOCKS), panel[lo:hi], squares[lo:hi])
+
+
 @cuda_kernel(
     "T[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], float64, "
     "float64[:, :, ::1]"

@@ -138,11 +138,16 @@ class Design:
     def panel_rows(self):
         return self.kernels.panel_rows(self.width)
 
-    def _run(self, work, *shapes):
-        """Add up what ``work(lo, hi, b, *sums)`` writes to ``sums[b]`` for parts of the rows."""
+    @property
+    def _part(self):
+        """Rows of the parts that threads work on."""
         n_parts = int(np.clip(self.n // (40 * self.n_design), 1, self.kernels.PARTS))
         part = -(-self.n // n_parts)
-        part += -part % self.panel_rows
+        return part + -part % self.panel_rows
+
+    def _run(self, work, *shapes):
+        """Add up what ``work(lo, hi, b, *sums)`` writes to ``sums[b]`` for parts of the rows."""
+        part = self._part
         sums = tuple(self.kernels.zeros((-(-self.n // part), *shape)) for shape in shapes)
         run_blocks(work, self.n, part, sums, self.n_threads)
         self.n_passes += 1
@@ -223,14 +228,45 @@ class Design:
             self.kernels.times(panel, matrix, mapped)
             self.kernels.add_gram(mapped, r, grams[b])
 
-    def _extended(self, basis):
-        """Matrix that maps a panel's design columns by a basis, and keeps its targets."""
-        r, targets = basis.shape[1], range(self.n_targets)
+    def _extended(self, basis, with_targets=True):
+        """Matrix that maps a panel's design columns by a basis, and may keep its targets."""
+        r, targets = basis.shape[1], range(self.n_targets if with_targets else 0)
         matrix = self.kernels.empty_panel(self.width, self.n_columns)
         matrix[: self.n_design, :r] = self.kernels.to_device(basis)
         for t in targets:
             matrix[self.n_design + t, r + t] = 1.0
         return matrix
+
+    def row_squares(self, basis):
+        """Sums of squares of the rows of the design times a basis.
+
+        Parameters
+        ----------
+        basis : ndarray of shape (n_design, r)
+            With no more columns than rows.
+
+        Returns
+        -------
+        squares : ndarray of shape (n,)
+            On the host.
+        """
+        squares = self.kernels.zeros(self.n)
+        matrix = self._extended(basis, with_targets=False)
+        with self.kernels.alone():
+            run_blocks(
+                partial(self._set_row_squares, matrix), self.n, self._part, (squares,),
+                self.n_threads,
+            )  # fmt: skip
+        self.n_passes += 1
+        return to_host(squares)
+
+    def _set_row_squares(self, matrix, lo, hi, b, squares):
+        mapped, begin = None, lo
+        for panel, m in self.panels(lo, hi):
+            mapped = np.empty_like(panel) if mapped is None else mapped
+            self.kernels.times(panel, matrix, mapped)
+            self.kernels.row_squares(0, m, mapped, squares[begin : begin + m])
+            begin += m
 
     def gradient(self, coef, with_targets=True):
         """Half the negative gradient of the loss, and the squares of the residuals.
