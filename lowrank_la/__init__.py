@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         "cluster": "cluster",
         "embedding": "embedding",
         "linear_model": "linear_model",
+        "sampling": "sampling",
         "sketch": "sketch",
         "transport": "transport",
     },

@@ -374,9 +374,9 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
         counted, level = weights > 0, 1 / _power_of_two(weights.max())
         X, Y, weights = X[counted], Y[counted], level * weights[counted]
     root = np.sqrt(alpha * level)
-    scale = _units(np.maximum(column_sizes(X).astype(np.float64), root))
+    scale = units(np.maximum(column_sizes(X).astype(np.float64), root))
     unit = 1 / _power_of_two(column_sizes(Y))
-    X = _scaled(X, scale)
+    X = scaled(X, scale)
     args = weights, (root * scale) ** 2, new_design
     try:
         design, solution = _run(method, options, X, Y * unit, *args)
@@ -394,13 +394,13 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     return design, replace(solution, coef=coef, norms=norms, factor=factor)
 
 
-def _scaled(X, scale):
+def scaled(X, scale):
     if hasattr(X, "indptr"):
         return X @ sparse.diags_array(scale)
     return X * (to_device(scale) if is_device_array(X) else scale)
 
 
-def _units(sizes):
+def units(sizes):
     """Factors for columns, powers of two: one for all where their sizes are comparable."""
     largest = sizes.max()
     near = (sizes == 0) | (sizes > largest * _SMALL)

@@ -1,0 +1,482 @@
+"""Coresets behind scikit-learn's estimator interface: weighted rows that stand for all."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+
+from .._support.random import as_generator
+from .._support.validation import all_or_nothing, check_weights
+from ..linear_model import SketchedLinearRegression
+from ._draw import draw
+from ._leverage import Rows
+from ._scores import SCORES, drawn, importance
+
+_FLOATS = [np.float64, np.float32]
+
+
+class RowSampler(BaseEstimator):
+    """Draw rows by their importance, and weights by which they stand for all rows.
+
+    Parameters
+    ----------
+    score : {"lewis", "leverage", "root_leverage", "sensitivity", "leverage+sensitivity", \
+            "uniform"}, default="lewis"
+        What rows are drawn in proportion to: see :func:`lewis_weights`,
+        :func:`leverage_scores`, :func:`root_leverage_scores` and, approximate ones,
+        :func:`lp_sensitivities`.
+    p : float, default=2.0
+        Power of the loss, above zero; at least 1 for sensitivities.
+    n_samples : int, float or "auto", default="auto"
+        Rows to draw: a number of them or a fraction of all. "auto" asks theory for as
+        many as keep every lp norm to a factor of ``1 + eps``.
+    eps : float, default=0.25
+        For "auto": the relative error, below 1.
+    augment : {"leverage", "uniform"}, default=None
+        Draw half of the rows by these scores instead. "uniform" is what losses need that
+        do not vanish with the fitted value, like that of logistic regression.
+    replace : bool, default=True
+        Whether rows are drawn independently of each other; otherwise each comes at most
+        once.
+    include_target : bool, default=True
+        Whether numeric targets are columns for the scores, so that a row with an
+        outlying target is important. Not for classes.
+    fit_intercept : bool, default=True
+        Whether a constant is a column for the scores, as it is for models with an
+        intercept.
+    n_jobs : int, default=None
+        Threads; None takes what Numba and joblib allow, as does -1. The result does not
+        depend on it.
+    random_state : None, int, Generator or RandomState, default=None
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (n_samples,)
+        Importance of all rows, with their weights.
+    sample_indices_ : ndarray of shape (m,)
+        Rows drawn, in ascending order, each once.
+    sample_weight_ : ndarray of shape (m,)
+        What to multiply a row's loss by.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+
+    See Also
+    --------
+    CoresetEstimator : Fits any estimator on the rows drawn.
+    coreset : The same for rows that come in blocks.
+    sample_rows : Rows for any scores.
+
+    Notes
+    -----
+    A row whose expected count is at least 1 is always drawn, and once: a row of leverage 1, such as
+    the only one of its category, is never lost.
+
+    "auto" is the leading term of the best known bound, times ``log(10 d) / eps**2``, for d
+    columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis", "leverage" and
+    "root_leverage" [1]_; ``d**(1 - p/2) * S`` and, from p = 2 on, ``S**(2 - 2/p)`` for
+    "sensitivity" [2]_; ``S + d`` and, above p = 2, ``d**(2/p) * S**(2 - 4/p)`` for
+    "leverage+sensitivity" [2]_ [3]_; twice as many with `augment`. "leverage" has a guarantee
+    for p = 2 only, and "uniform" has none.
+
+    References
+    ----------
+    .. [1] M. B. Cohen, R. Peng, "Lp row sampling by Lewis weights", STOC 2015.
+    .. [2] D. P. Woodruff, T. Yasuda, "Sharper bounds for lp sensitivity sampling",
+       ICML 2023.
+    .. [3] A. Munteanu, S. Omlor, "Optimal bounds for lp sensitivity sampling via l2
+       augmentation", ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.sampling import RowSampler
+    >>> X = np.random.default_rng(0).standard_normal((10_000, 3))
+    >>> X[7] *= 1000
+    >>> sampler = RowSampler(p=1, n_samples=200, random_state=0).fit(X)
+    >>> 7 in sampler.sample_indices_, bool(7_000 < sampler.sample_weight_.sum() < 13_000)
+    (True, True)
+    """
+
+    _parameter_constraints = {
+        "score": [StrOptions(set(SCORES))],
+        "p": [Interval(Real, 0, None, closed="neither")],
+        "n_samples": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
+        "augment": [StrOptions({"leverage", "uniform"}), None],
+        "replace": ["boolean"],
+        "include_target": ["boolean"],
+        "fit_intercept": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state", np.random.Generator],
+    }
+
+    def __init__(
+        self,
+        score="lewis",
+        *,
+        p=2.0,
+        n_samples="auto",
+        eps=0.25,
+        augment=None,
+        replace=True,
+        include_target=True,
+        fit_intercept=True,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.score = score
+        self.p = p
+        self.n_samples = n_samples
+        self.eps = eps
+        self.augment = augment
+        self.replace = replace
+        self.include_target = include_target
+        self.fit_intercept = fit_intercept
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
+    def fit(self, X, y=None, sample_weight=None):
+        """Draw rows.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, or classes, of which nothing is used.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows' losses: part of `sample_weight_`.
+
+        Returns
+        -------
+        self : RowSampler
+
+        Raises
+        ------
+        ValueError
+            If X or y have NaN or infinite entries, a weight is negative, or a parameter is
+            out of its range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the Lewis weights did not converge.
+        """
+        X = validate_data(self, X, accept_sparse="csr", dtype=_FLOATS)
+        n = X.shape[0]
+        if isinstance(self.n_samples, Integral) and self.n_samples > n:
+            raise ValueError(f"n_samples={self.n_samples}: X has {n} rows, no more can be drawn")
+        if self.score == "uniform" and self.n_samples == "auto":
+            raise ValueError("n_samples='auto' is not for score='uniform', which has no guarantee")
+        rng, weights = as_generator(self.random_state), check_weights(sample_weight, n)
+        rows = Rows("X", self._columns(X, y), weights, self.n_jobs, "cpu", rng)
+        scores, total = importance(rows, self.score, self.p, self.augment, rng)
+        size = (self.n_samples, self.eps)
+        n_drawn = drawn(rows, self.score, self.p, total, self.augment, *size)
+        indices, factors = draw(scores, n_drawn, rng, self.replace)
+        self.scores_, self.sample_indices_ = scores, indices
+        self.sample_weight_ = factors * weights[indices]
+        return self
+
+    def fit_resample(self, X, y=None, sample_weight=None):
+        """Draw rows, and return them.
+
+        Their weights are in `sample_weight_`: without these they do not stand for all rows.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows' losses: part of `sample_weight_`.
+
+        Returns
+        -------
+        X_resampled : of the type of X
+        y_resampled : of the type of y
+            None if there is no y.
+        """
+        self.fit(X, y, sample_weight)
+        return tuple(_chosen(part, self.sample_indices_) for part in (X, y))
+
+    def _columns(self, X, y):
+        """Features, with the target and a constant if they count: what is scored."""
+        parts = [X]
+        if y is not None:
+            check_consistent_length(X, y)
+        if y is not None and self.include_target:
+            parts.append(_target_columns(y))
+        if self.fit_intercept:
+            parts.append(np.ones((X.shape[0], 1), X.dtype))
+        if issparse(X):
+            return sparse.hstack(parts, format="csr")
+        return np.hstack(parts)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _target_columns(y):
+    """Columns of numeric targets, or for classes whether a row is in each but the first."""
+    y = np.asarray(y)
+    if y.dtype.kind in "OSUT":
+        return OneHotEncoder(drop="first", sparse_output=False).fit_transform(_as_columns(y))
+    return _as_columns(check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y"))
+
+
+def _as_columns(y):
+    return y.reshape(len(y), -1)
+
+
+def _chosen(part, indices):
+    return None if part is None else _safe_indexing(part, indices)
+
+
+def _estimator_has(name):
+    def has(self):
+        return hasattr(self.estimator_ if hasattr(self, "estimator_") else self._model(), name)
+
+    return has
+
+
+class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
+    """Fit an estimator on a weighted sample of the rows, and predict as it does.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        Any whose ``fit`` takes `sample_weight`; ordinary least squares by default,
+        :class:`lowrank_la.linear_model.SketchedLinearRegression`.
+    sampler : RowSampler, default=None
+        Draws the rows; by default ``RowSampler()``. Its `p` should be the power of the
+        estimator's loss.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on the sample.
+    sampler_ : RowSampler
+        Fitted on all rows; it has the sample's indices and weights.
+    classes_ : ndarray
+        Classes that the estimator knows, if it is a classifier.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+
+    See Also
+    --------
+    RowSampler : Which rows are drawn.
+
+    Notes
+    -----
+    The classes of a classifier count as columns for the scores, one for each but the first, so that
+    rows of a rare class are important. Weights of the sample multiply the rows' losses; an
+    estimator with a penalty, such as :class:`sklearn.linear_model.Ridge`, sees a loss as large
+    as that of all rows, and the penalty keeps its meaning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from lowrank_la.sampling import CoresetEstimator, RowSampler
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((20_000, 3))
+    >>> y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(20_000)
+    >>> model = CoresetEstimator(Ridge(), RowSampler(n_samples=500, random_state=0)).fit(X, y)
+    >>> model.estimator_.coef_.round(1)
+    array([1., 2., 3.])
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods("fit"), None],
+        "sampler": [RowSampler, None],
+    }
+
+    def __init__(self, estimator=None, sampler=None):
+        self.estimator = estimator
+        self.sampler = sampler
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
+    def fit(self, X, y=None, sample_weight=None):
+        """Draw rows, and fit the estimator on them.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows' losses.
+
+        Returns
+        -------
+        self : CoresetEstimator
+
+        Raises
+        ------
+        ValueError
+            If the estimator takes no `sample_weight`, or for what the sampler or the
+            estimator refuse.
+        """
+        model = clone(self._model())
+        if not has_fit_parameter(model, "sample_weight"):
+            raise ValueError(
+                f"estimator={model!r} takes no sample_weight: rows of a coreset need weights"
+            )
+        sampler = RowSampler() if self.sampler is None else clone(self.sampler)
+        target = y
+        if y is not None and is_classifier(model):
+            check_classification_targets(y)
+            target = np.asarray(y).astype(str).astype(object)
+        sampler.fit(X, target, sample_weight)
+        X, y = (_chosen(part, sampler.sample_indices_) for part in (X, y))
+        targets = () if y is None else (y,)
+        self.estimator_ = model.fit(X, *targets, sample_weight=sampler.sample_weight_)
+        self.sampler_, self.n_features_in_ = sampler, sampler.n_features_in_
+        if hasattr(sampler, "feature_names_in_"):
+            self.feature_names_in_ = sampler.feature_names_in_
+        return self
+
+    def _model(self):
+        return SketchedLinearRegression() if self.estimator is None else self.estimator
+
+    @property
+    def classes_(self):
+        """Classes that the estimator knows."""
+        return self.estimator_.classes_
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X):
+        """Predict as the estimator does.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of classes, as the estimator tells them.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Their logarithms.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Decision function of the estimator.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    @available_if(_estimator_has("transform"))
+    def transform(self, X):
+        """Transform as the estimator does.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        check_is_fitted(self)
+        return self.estimator_.transform(X)
+
+    @available_if(_estimator_has("score"))
+    def score(self, X, y=None, sample_weight=None):
+        """Score as the estimator does.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(X, y, sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags, others = super().__sklearn_tags__(), get_tags(self._model())
+        for name in ("estimator_type", "classifier_tags", "regressor_tags", "transformer_tags",
+                     "target_tags"):  # fmt: skip
+            setattr(tags, name, getattr(others, name))
+        tags.input_tags.sparse = others.input_tags.sparse
+        return tags

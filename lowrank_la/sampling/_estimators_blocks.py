@@ -1,0 +1,155 @@
+"""Coresets of rows that come in blocks: from disk, or from a cluster."""
+
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+
+from .._support.executor import map_merge
+from .._support.random import as_generator
+from .._support.validation import check_weights
+from ._estimators import RowSampler
+
+_SPARE = 2  # times the precision for what will be drawn from again: four times the rows
+
+
+@dataclass(frozen=True, eq=False)
+class Coreset:
+    """Weighted rows that stand for many more.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix of shape (m, n_features)
+    y : ndarray of shape (m,) or (m, n_targets), or None
+    sample_weight : ndarray of shape (m,)
+        What to multiply a row's loss by.
+    indices : ndarray of shape (m,)
+        Numbers of the rows, counted through all blocks.
+    n_rows : int
+        Rows that these stand for.
+    """
+
+    X: np.ndarray = field(repr=False)
+    y: np.ndarray | None = field(repr=False)
+    sample_weight: np.ndarray = field(repr=False)
+    indices: np.ndarray = field(repr=False)
+    n_rows: int
+
+
+def coreset(blocks, sampler=None, *, executor=None):
+    """Draw rows from blocks, of which a few at a time are in memory.
+
+    Merge and reduce: rows are drawn from each block; coresets of equally many blocks are joined
+    and drawn from again, so that a row passes through ``log2(len(blocks))`` draws.
+
+    Parameters
+    ----------
+    blocks : iterable
+        Of X, ``(X, y)`` or ``(X, y, sample_weight)`` each, or of functions of no arguments
+        that return one, and so read it where the work is done.
+    sampler : RowSampler, default=None
+        How to draw: with a number of rows, or "auto". By default ``RowSampler()``.
+    executor : concurrent.futures.Executor, default=None
+        Where to draw from blocks: threads, processes, or a cluster
+        (``dask.distributed``'s ``client.get_executor()``). The result does not depend on it.
+
+    Returns
+    -------
+    coreset : Coreset
+        With X, y, sample_weight, indices, n_rows.
+
+    Raises
+    ------
+    ValueError
+        If there are no blocks, or the sampler is to draw a fraction of rows whose number is
+        not known, or for what it refuses in a block.
+
+    Notes
+    -----
+    What is drawn from again has four times as many rows as asked for, so that the last draw
+    causes most of the error. The memory is that of the blocks in flight and of four such
+    coresets for each doubling of the number of blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.sampling import RowSampler, coreset
+    >>> rng = np.random.default_rng(0)
+    >>> blocks = (rng.standard_normal((1000, 3)) for _ in range(10))
+    >>> sample = coreset(blocks, RowSampler(n_samples=200, random_state=0))
+    >>> sample.X.shape[1], sample.n_rows, bool(9_000 < sample.sample_weight.sum() < 11_000)
+    (3, 10000, True)
+    """
+    sampler = RowSampler() if sampler is None else sampler
+    if isinstance(sampler.n_samples, float):
+        raise ValueError(f"n_samples={sampler.n_samples}: give a number of rows, or 'auto'")
+    key = int(as_generator(sampler.random_state).integers(2**63))
+    work, merge = (partial(function, sampler, key) for function in (_of_block, _added))
+    parts = map_merge(executor, work, enumerate(blocks), merge)
+    whole = reduce(_joined, [part.coreset for part in parts])
+    return _reduced(whole, sampler, (key,), 1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Coreset of two to the power of `level` blocks, in a row, of which one has the number."""
+
+    coreset: Coreset
+    level: int
+    number: int
+
+
+def _of_block(sampler, key, numbered):
+    """Draw rows from a block."""
+    number, block = numbered
+    block = block() if callable(block) else block
+    X, y, weights = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
+    X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    weights = check_weights(weights, X.shape[0])
+    y, n = None if y is None else np.asarray(y), len(weights)
+    whole = Coreset(X, y, weights, np.arange(n), n)
+    return [_Part(_reduced(whole, sampler, (key, 0, number)), 0, number)]
+
+
+def _added(sampler, key, parts, new):
+    """Add the part of a block to those before, like a bit to a binary number."""
+    (part,) = new
+    while parts and parts[-1].level == part.level:
+        *parts, last = parts
+        level = part.level + 1
+        joined = _joined(last.coreset, part.coreset)
+        part = _Part(_reduced(joined, sampler, (key, level, part.number)), level, part.number)
+    return [*parts, part]
+
+
+def _joined(first, second):
+    """Coreset of the rows of two."""
+    stack = sparse.vstack if sparse.issparse(first.X) else np.concatenate
+    return Coreset(
+        X=stack([first.X, second.X]),
+        y=None if first.y is None else np.concatenate([first.y, second.y]),
+        sample_weight=np.concatenate([first.sample_weight, second.sample_weight]),
+        indices=np.concatenate([first.indices, first.n_rows + second.indices]),
+        n_rows=first.n_rows + second.n_rows,
+    )
+
+
+def _reduced(whole, sampler, seed, spare=_SPARE):
+    """Draw rows from a coreset, if it has more than needed."""
+    n = whole.X.shape[0]
+    size = {"eps": sampler.eps / spare}
+    if sampler.n_samples != "auto":
+        size = {"n_samples": min(n, spare**2 * sampler.n_samples)}
+    rng = np.random.default_rng(seed)
+    drawn = clone(sampler).set_params(random_state=rng, **size)
+    drawn.fit(whole.X, whole.y, whole.sample_weight)
+    chosen = drawn.sample_indices_
+    return replace(
+        whole,
+        X=whole.X[chosen],
+        y=None if whole.y is None else whole.y[chosen],
+        sample_weight=drawn.sample_weight_,
+        indices=whole.indices[chosen],
+    )

@@ -1,0 +1,80 @@
+"""What rows are drawn in proportion to."""
+
+import numpy as np
+
+from ._leverage import root_leverage
+from ._lewis import lewis
+from ._sensitivity import check_power, sensitivities
+from ._sizes import sample_size
+
+
+def importance(rows, score, p, augment, rng):
+    """Scores of checked rows, and the total sensitivity where they contain it.
+
+    Parameters
+    ----------
+    rows : Rows
+    score : str
+        A key of `SCORES`.
+    p : float
+    augment : {"leverage", "uniform", None}
+        Half of the sum is that of these scores.
+    rng : Generator
+
+    Returns
+    -------
+    scores : ndarray of shape (n,)
+    total : float
+        Sum of the sensitivities; 0.0 where they are no part of the scores.
+    """
+    scores, total = SCORES[score](rows, p, rng)
+    if augment is not None:
+        others = rows.leverage() if augment == "leverage" else rows.weights
+        scores = scores + others * (scores.sum() / others.sum() if others.any() else 1.0)
+    return (scores if scores.any() else rows.weights), total
+
+
+def drawn(rows, score, p, total, augment, n_samples, eps):
+    """Rows to draw: a number, a fraction of all, or what theory asks for."""
+    if n_samples == "auto":
+        size = sample_size(score, p, rows.factor.rank, total, eps)
+        return min(size if augment is None else 2 * size, rows.n)
+    if not isinstance(n_samples, (int, np.integer)):
+        return max(1, round(n_samples * rows.n))
+    return int(n_samples)
+
+
+def _lewis(rows, p, rng):
+    return lewis(rows, p)[0], 0.0
+
+
+def _leverage(rows, p, rng):
+    return rows.leverage(), 0.0
+
+
+def _root_leverage(rows, p, rng):
+    return root_leverage(rows, p), 0.0
+
+
+def _uniform(rows, p, rng):
+    return rows.weights, 0.0
+
+
+def _sensitivity(rows, p, rng):
+    scores = rows.leverage() if check_power(p) == 2 else sensitivities(rows, p, rng)
+    return scores, scores.sum()
+
+
+def _both(rows, p, rng):
+    scores, total = _sensitivity(rows, p, rng)
+    return scores + rows.leverage(), total
+
+
+SCORES = {
+    "lewis": _lewis,
+    "leverage": _leverage,
+    "root_leverage": _root_leverage,
+    "sensitivity": _sensitivity,
+    "leverage+sensitivity": _both,
+    "uniform": _uniform,
+}

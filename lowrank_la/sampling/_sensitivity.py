@@ -1,0 +1,332 @@
+"""lp sensitivities: the largest share of an lp norm that a row can have."""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import numpy as np
+from scipy import linalg, sparse
+
+from .._support.blas import single_threaded_blas
+from .._support.random import as_generator
+from .._support.validation import check_integer, check_positive
+from ._draw import draw
+from ._leverage import Rows, inverse_root
+from ._lewis import lewis
+from ._sizes import sample_size
+
+METHODS = "exact", "approximate"
+_BLOCKS = 256  # of rows that are hashed together, about
+_SIGNS = 8  # random sums of each block: a row is lost in all of them with probability 1 / 256
+_CHUNK = 1 << 22  # numbers in a block of products
+
+
+def lp_sensitivities(
+    A,
+    p=1.0,
+    *,
+    method="exact",
+    eps=0.25,
+    block_size=None,
+    sample_weight=None,
+    n_jobs=None,
+    rng=None,
+):
+    """Sensitivities of the rows of a matrix, for lp losses.
+
+    The sensitivity of a row a of A is the largest share ``abs(a @ x)**p / norm(A @ x, p)**p``
+    that it has for any x.
+
+    Parameters
+    ----------
+    A : array_like or sparse matrix of shape (n, d)
+        Read as it is, like that of :func:`leverage_scores`.
+    p : float, default=1.0
+        Power of the loss, at least 1. With 2 they are the leverage scores.
+    method : {"exact", "approximate"}, default="exact"
+        "exact": an lp regression for each row, on all rows: for thousands of rows.
+        "approximate": by fewer regressions, on a sample of the rows; see the notes.
+    eps : float, default=0.25
+        For "approximate": how far norms of the sample may be off, in relative terms.
+    block_size : int, default=None
+        For "approximate": rows that share a regression. None stands for what makes
+        some 256 blocks.
+    sample_weight : array_like of shape (n,), default=None
+        Weights of the powers ``abs(a @ x)**p``: a row of weight 2 has the sensitivity of
+        two rows together, one of weight zero does not count.
+    n_jobs : int, default=None
+        Threads; None takes what Numba and joblib allow. The result does not
+        depend on it.
+    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState, default=None
+        Of the sample and the blocks of "approximate".
+
+    Returns
+    -------
+    scores : ndarray of shape (n,)
+        In [0, 1], in the precision of A; zero for rows of zeros.
+
+    Raises
+    ------
+    ValueError
+        If A has an entry that is NaN or infinite, a weight is negative, or an argument
+        is out of its range.
+
+    See Also
+    --------
+    lewis_weights : Upper bounds for p <= 2, at the cost of a few passes over A.
+    total_sensitivity : The sum alone.
+
+    Notes
+    -----
+    "exact" is exact to 1e-6, the tolerance of the regressions: their number is n, and each takes
+    some 20 Gram matrices of all rows.
+
+    "approximate" draws rows by their Lewis weights, enough of them to keep ``norm(A @ x, p)`` for
+    all x, and works with these. The rows of A are hashed into blocks; random signed sums of the
+    rows of a block are at least as sensitive as each of its rows with probability 1/2, and the
+    largest of 8 sums stands for all rows of the block [1]_. Upper bounds are the Lewis weights,
+    lower ones the shares that rows have in directions of their own. So every estimate is at
+    least the sensitivity, up to the sample's distortion and the failing sums, and at most that
+    of its block, for which ``block_size / n`` times the total is typical; and the sum of all is
+    at most that of the Lewis bounds.
+
+    References
+    ----------
+    .. [1] S. Padmanabhan, D. P. Woodruff, Q. R. Zhang, "Computing approximate lp
+       sensitivities", NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.sampling import lp_sensitivities
+    >>> A = np.vander(np.arange(5.0), 2)
+    >>> lp_sensitivities(A, p=1).round(4)
+    array([0.4286, 0.3   , 0.2   , 0.3   , 0.4286])
+    """
+    p = check_power(p)
+    if method not in METHODS:
+        allowed = ", ".join(map(repr, METHODS))
+        raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
+    eps = check_positive("eps", eps)
+    if block_size is not None:
+        check_integer("block_size", block_size, 1)
+    rng = as_generator(rng, "rng")
+    rows = Rows("A", A, sample_weight, n_jobs, "cpu", rng)
+    if p == 2:
+        scores = rows.leverage()
+    elif method == "exact":
+        scores = rows.guarded(_exact, rows, p)
+    else:
+        scores = sensitivities(rows, p, rng, eps, block_size)
+    return np.minimum(scores, 1.0).astype(rows.dtype)
+
+
+@dataclass(frozen=True)
+class TotalSensitivity:
+    """Sum of sensitivities, estimated.
+
+    Attributes
+    ----------
+    estimate : float
+    standard_error : float
+        Of the estimate: that of the rows drawn, not of the sample that norms are taken of.
+    n_rows : int
+        Rows drawn, whose sensitivities were computed.
+    """
+
+    estimate: float
+    standard_error: float
+    n_rows: int
+
+
+def total_sensitivity(
+    A, p=1.0, *, n_rows=None, eps=0.25, sample_weight=None, n_jobs=None, rng=None
+):
+    """Sum of the lp sensitivities of all rows, from those of a few.
+
+    It tells how many rows an lp regression needs: worst cases are ``d**max(1, p / 2)`` for p
+    above 1 and below, real data are often far from them.
+
+    Parameters
+    ----------
+    A : array_like or sparse matrix of shape (n, d)
+        Read as it is, like that of :func:`leverage_scores`.
+    p : float, default=1.0
+        Power of the loss, at least 1. With 2 the sum is the rank.
+    n_rows : int, default=None
+        Rows to draw. None stands for ``64 + 16 * sqrt(d)``.
+    eps : float, default=0.25
+        How far norms of the sample of rows that stands for all may be off, in relative
+        terms.
+    sample_weight : array_like of shape (n,), default=None
+        Weights of the powers ``abs(a @ x)**p``.
+    n_jobs : int, default=None
+        Threads; None takes what Numba and joblib allow. The result does not
+        depend on it.
+    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState, default=None
+
+    Returns
+    -------
+    total : TotalSensitivity
+        With estimate, standard_error, n_rows.
+
+    Raises
+    ------
+    ValueError
+        If A has an entry that is NaN or infinite, a weight is negative, or an argument
+        is out of its range.
+
+    Notes
+    -----
+    Rows are drawn in proportion to upper bounds of their sensitivities, which are multiples of
+    their Lewis weights, and each gives the ratio of the two: no ratio is above 1, so that
+    the relative error is at most ``sqrt(bounds / (total * n_rows))``, where for p <= 2 the bounds
+    add up to the rank at most [1]_. There is an lp regression for each row drawn.
+
+    References
+    ----------
+    .. [1] S. Padmanabhan, D. P. Woodruff, Q. R. Zhang, "Computing approximate lp
+       sensitivities", NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.sampling import total_sensitivity
+    >>> A = np.vander(np.arange(5.0), 2)
+    >>> total = total_sensitivity(A, p=1, n_rows=1000, rng=0)
+    >>> round(total.estimate, 1)
+    1.7
+    """
+    p, eps = check_power(p), check_positive("eps", eps)
+    rng = as_generator(rng, "rng")
+    rows = Rows("A", A, sample_weight, n_jobs, "cpu", rng)
+    n_rows = 64 + 16 * ceil(sqrt(rows.d)) if n_rows is None else n_rows
+    check_integer("n_rows", n_rows, 1)
+    if p == 2:
+        return TotalSensitivity(float(rows.guarded(lambda: rows.factor.rank)), 0.0, n_rows)
+    return rows.guarded(_total, rows, p, n_rows, eps, rng)
+
+
+def check_power(p):
+    """Return the power of an lp loss that is convex."""
+    if not 1 <= check_positive("p", p) < np.inf:
+        raise ValueError(f"p={p!r}: a finite number of at least 1 is needed")
+    return float(p)
+
+
+def sensitivities(rows, p, rng, eps=0.25, block_size=None):
+    """Approximate sensitivities of checked rows, in float64."""
+    return rows.guarded(_approximate, rows, p, rng, eps, block_size)
+
+
+def _exact(rows, p):
+    B = _whitened(rows, slice(None), rows.weights, p)
+    return _shares(B, B, p)
+
+
+def _approximate(rows, p, rng, eps, block_size):
+    sample = _Sample(rows, p, rng, eps)
+    counted = np.flatnonzero(sample.bounds)
+    n_blocks = min(_BLOCKS, len(counted)) if block_size is None else -(-len(counted) // block_size)
+    scores = sample.own_shares()
+    scores[counted] = np.maximum(scores[counted], _hashed(sample, counted, n_blocks, rng))
+    return np.minimum(scores, sample.bounds)
+
+
+def _total(rows, p, n_rows, eps, rng):
+    sample = _Sample(rows, p, rng, eps)
+    total = sample.bounds.sum()
+    if not total:
+        return TotalSensitivity(0.0, 0.0, n_rows)
+    drawn, counts = np.unique(
+        rng.choice(rows.n, n_rows, p=sample.bounds / total), return_counts=True
+    )
+    shares = np.minimum(sample.shares(_whitened(rows, drawn, rows.weights[drawn], p)), 1.0)
+    ratios = np.repeat(np.minimum(shares / sample.bounds[drawn], 1.0), counts)
+    error = total * ratios.std() / sqrt(n_rows)
+    return TotalSensitivity(float(total * ratios.mean()), float(error), n_rows)
+
+
+@single_threaded_blas()
+def _whitened(rows, chosen, weights, p):
+    """Rows times the p-th roots of weights, in coordinates of well-conditioned columns."""
+    chosen = rows.A[chosen] * np.asarray(weights[:, None] ** (1 / p), dtype=np.float64)
+    return chosen @ inverse_root(rows.factor)
+
+
+class _Sample:
+    """A sample of rows that keeps lp norms, drawn by Lewis weights.
+
+    Attributes
+    ----------
+    bounds : ndarray of shape (n,)
+        Upper bounds of the sensitivities of all rows.
+    """
+
+    def __init__(self, rows, p, rng, eps):
+        self.rows, self.p = rows, p
+        weights, _ = lewis(rows, p)
+        rank = rows.factor.rank
+        self.bounds = np.minimum(weights * max(1, rank) ** max(0.0, p / 2 - 1), 1.0)
+        indices, factors = np.flatnonzero(weights), 1.0
+        size = sample_size("lewis", p, rank, rank, eps)
+        if size < len(indices):
+            indices, factors = draw(weights, size, rng)
+        self._B = _whitened(rows, indices, factors * rows.weights[indices], p)
+        self._lewis = factors * weights[indices]
+
+    def shares(self, V):
+        """Sensitivities of vectors, beside the norms of the sample."""
+        return _shares(V, self._B, self.p)
+
+    @single_threaded_blas()
+    def own_shares(self):
+        """Shares of all rows in the directions in which their Lewis forms are largest."""
+        rows, p, B = self.rows, self.p, self._B
+        shares = np.zeros(rows.n)
+        inverse = linalg.pinvh((B.T * self._lewis ** (1 - 2 / p)) @ B)
+        step = max(1, _CHUNK // max(1, len(B)))
+        for begin in range(0, rows.n, step):
+            at = slice(begin, begin + step)
+            V = _whitened(rows, at, rows.weights[at], p)
+            directions = V @ inverse
+            own = np.sum(V * directions, axis=1) ** p
+            norms = np.sum(np.abs(B @ directions.T) ** p, axis=0)
+            np.divide(own, norms, out=shares[at], where=own > 0)
+        return shares
+
+
+def _hashed(sample, counted, n_blocks, rng):
+    """Sensitivities of rows, by random sums of the rows that fall into a block with each."""
+    rows, k, n_signs = sample.rows, len(counted), _SIGNS
+    if n_blocks * n_signs >= k:  # no more sums than rows
+        n_blocks, n_signs = k, 1
+    block, largest = rng.permutation(k) % n_blocks, np.zeros(n_blocks)
+    size = rows.weights[counted] ** (1 / sample.p)
+    for _ in range(n_signs):
+        signed = size * rng.choice([-1.0, 1.0], k)
+        sums = sparse.csr_array((signed, (block, counted)), shape=(n_blocks, rows.n)) @ rows.A
+        V = sums @ inverse_root(rows.factor)
+        largest = np.maximum(largest, sample.shares(V))
+    return largest[block]
+
+
+@single_threaded_blas()
+def _shares(V, B, p):
+    """Largest ``abs(v @ z)**p / norm(B @ z, p)**p`` over z, for each row v of V."""
+    return np.array([_share(v, B, p) for v in V])
+
+
+def _share(v, B, p):
+    size = linalg.norm(v)
+    if not size:
+        return 0.0
+    # A reflection maps v to a multiple of the first axis, whose coordinate v @ z = 1 determines.
+    mirror = v / size
+    sign = 1.0 if mirror[0] >= 0 else -1.0
+    mirror[0] += sign
+    reflected = B - np.outer(B @ mirror, mirror) * (2 / (mirror @ mirror))
+    fixed, free = reflected[:, 0] / size, reflected[:, 1:]
+    least = np.sum(np.abs(fixed) ** p)
+    if free.shape[1]:
+        least = lp_objective(free, fixed, p)
+    return 1 / least if least else np.inf

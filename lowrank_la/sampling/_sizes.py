@@ -1,0 +1,53 @@
+"""How many rows theory asks for."""
+
+import numpy as np
+
+_UNSURE = 0.1  # probability of failure
+
+
+def sample_size(score, p, d, total, eps):
+    """Rows to draw so that ``norm(A @ x, p)**p`` is kept to a factor of 1 + eps, for all x.
+
+    The leading terms of the bounds, with the logarithm of a union over a basis.
+
+    Parameters
+    ----------
+    score : str
+        What rows are drawn in proportion to.
+    p : float
+    d : int
+        Rank of A.
+    total : float
+        Sum of the lp sensitivities.
+    eps : float
+        Below 1.
+
+    Returns
+    -------
+    size : int
+    """
+    rows = _ROWS[score](p, max(d, 1), max(total, 1.0))
+    return int(np.ceil(rows * np.log(max(d, 1) / _UNSURE) / eps**2))
+
+
+def _lewis(p, d, total):
+    return d ** max(1, p / 2)  # Cohen and Peng 2015
+
+
+def _sensitivity(p, d, total):
+    # Woodruff and Yasuda 2023: theorem 1.4, and for p < 2 the bound without augmentation
+    return d ** (1 - p / 2) * total if p < 2 else total ** (2 - 2 / p)
+
+
+def _augmented(p, d, total):
+    # Munteanu and Omlor 2024 for p <= 2, Woodruff and Yasuda 2023 for p > 2
+    return total + d if p <= 2 else d ** (2 / p) * total ** (2 - 4 / p)
+
+
+_ROWS = {
+    "lewis": _lewis,
+    "leverage": _lewis,
+    "root_leverage": _lewis,
+    "sensitivity": _sensitivity,
+    "leverage+sensitivity": _augmented,
+}
