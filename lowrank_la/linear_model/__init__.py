@@ -1,9 +1,11 @@
-"""Least squares on tall data.
+"""Least squares, and regression by other powers of residuals, on tall data.
 
 ========================  ==========================================================
 lstsq                     coefficients, residuals, rank, condition and backward error
 SketchedLinearRegression  the estimator: a drop-in for LinearRegression, and Ridge
+lp_regression             least absolute residuals, quantiles, any power up to infinity
 LstsqResult               what lstsq returns
+LpRegressionResult        what lp_regression returns
 ========================  ==========================================================
 """
 
@@ -12,8 +14,10 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "LpRegressionResult": "_lp",
         "LstsqResult": "_lstsq",
         "SketchedLinearRegression": "_estimators",
+        "lp_regression": "_lp",
         "lstsq": "_lstsq",
     },
 )

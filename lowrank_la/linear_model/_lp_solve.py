@@ -1,0 +1,254 @@
+"""From a checked lp regression to its solution: units, coordinates, starts, certificates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+
+from . import _chebyshev, _duality, _frisch_newton, _lp_newton
+from ._design import Design, column_sizes
+from ._factor import EPS, Factor
+from ._lstsq import _power_of_two, require_finite, scaled, units
+from ._methods import METHODS, Options
+from ._preprocessed import preprocessed
+from ._rows import Rows
+from ._trace import Trace
+
+_ROUNDING = 100 * EPS  # residuals below this fraction of the targets are rounding
+_ROOM = 0.5  # of the gap: what may be lost where a dual point is made feasible
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to minimise, and how far.
+
+    Attributes
+    ----------
+    p : float
+    quantiles : tuple of float
+        One for other powers than 1.
+    tol : float
+    max_iter : int
+    seed : int
+    constant : bool
+        Whether a constant follows the features.
+    n_threads : int
+    callback : callable
+    """
+
+    p: float
+    quantiles: tuple = (0.5,)
+    tol: float = 1e-8
+    max_iter: int = 100
+    seed: int = 0
+    constant: bool = False
+    n_threads: int | None = None
+    callback: Callable | None = None
+
+
+class Fit(NamedTuple):
+    """What was found for each quantile.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (d, q)
+        The constant last.
+    objectives, gaps : ndarray of shape (q,)
+        In units of the powers of sizes, which may overflow.
+    sizes : ndarray of shape (q,)
+    converged : bool
+    stopped : bool
+        By the callback.
+    history : list of float
+    factor : Factor
+    """
+
+    coef: np.ndarray
+    objectives: np.ndarray
+    gaps: np.ndarray
+    sizes: np.ndarray
+    converged: bool
+    stopped: bool
+    history: list
+    factor: Factor
+
+
+def solve(name, task, X, b, weights=None, x0=None):
+    """Solve a checked problem.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls X, for errors.
+    task : Task
+    X : ndarray or CSR matrix of shape (n, p)
+    b : ndarray of shape (n,), float64
+    weights : ndarray of shape (n,), optional
+    x0 : ndarray of shape (d, q), optional
+
+    Returns
+    -------
+    fit : Fit
+    """
+    level = 1.0
+    if weights is not None:
+        counted, level = weights > 0, 1 / _power_of_two(weights.max())
+        if not counted.all():
+            X, b, weights = X[counted], b[counted], weights[counted]
+        weights = None if task.p == np.inf else level * weights
+    level = 1.0 if task.p == np.inf else level
+    unit = 1 / _power_of_two(np.abs(b).max())
+    with np.errstate(all="ignore"):
+        fit = _in_units(name, task, X, unit * b, weights, None if x0 is None else unit * x0)
+        sizes = fit.sizes / unit
+        powers = (sizes if task.p == np.inf else sizes**task.p) / level
+        fit = fit._replace(
+            coef=fit.coef / unit,
+            objectives=np.where(fit.objectives > 0, powers * fit.objectives, 0.0),
+            gaps=np.where(fit.gaps > 0, powers * fit.gaps, 0.0),
+            sizes=sizes,
+        )
+    if not np.isfinite(fit.coef).all():
+        raise ValueError(f"{name} is too small beside the targets: the coefficients overflow")
+    return fit
+
+
+def _in_units(name, task, X, b, weights, x0):
+    """Solve, with columns in units in which no square overflows or vanishes."""
+    try:
+        return _solve(task, X, b, weights, x0)
+    except FloatingPointError:
+        require_finite(name, X)
+    scale = units(column_sizes(X).astype(np.float64))
+    full = np.append(scale, np.ones(int(task.constant)))
+    try:
+        x0 = None if x0 is None else x0 / full[:, None]
+        fit = _solve(task, scaled(X, scale), b, weights, x0)
+    except FloatingPointError as error:
+        raise ValueError(f"{name} has rows of too different sizes") from error
+    factor, coef = fit.factor, full[:, None] * fit.coef
+    if np.ptp(scale):
+        factor = factor.rescaled(full)
+        coef = factor.least_norm(coef)
+    return fit._replace(coef=coef, factor=factor)
+
+
+def _solve(task, X, b, weights, x0):
+    given = {"fit_intercept": task.constant, "n_threads": task.n_threads}
+    design = Design(X, b[:, None], weights, **given)
+    solution = METHODS["auto"](design, Options(seed=task.seed))
+    factor = solution.factor
+    if solution.method in ("spir", "fossils"):  # their bases are a sketch's
+        factor, _ = Factor.recomputed(factor, design)
+    runs = _Runs(task, design, factor, b, weights)
+    for k in sorted(range(len(task.quantiles)), key=lambda k: abs(task.quantiles[k] - 0.5)):
+        if x0 is not None:
+            runs.add(k, _shifted(x0[:, k], design.shift, 1.0))
+        else:
+            runs.add(k, runs.nearest(k, solution.coef[:, 0]))
+    coef, *measures = (np.array(values) for values in zip(*runs.in_order(), strict=True))
+    coef = factor.least_norm(coef.T)
+    coef = np.stack([_shifted(column, design.shift, -1.0) for column in coef.T], axis=1)
+    return Fit(coef, *measures, runs.converged, runs.stopped, runs.history, factor)
+
+
+def _shifted(coef, shift, sign):
+    """Coefficients of features from which something is subtracted, or added back."""
+    if len(coef) == len(shift):
+        return coef
+    return np.append(coef[:-1], coef[-1] + sign * shift @ coef[:-1])
+
+
+class _Runs:
+    """Solutions for several quantiles of the same rows."""
+
+    def __init__(self, task, design, factor, b, weights):
+        basis = linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
+        given = {"shift": design.shift, "constant": task.constant, "n_threads": task.n_threads}
+        self.task, self.b = task, b
+        self.weights = np.empty(0) if weights is None else weights
+        self.rows = Rows(design.X, np.ascontiguousarray(basis), **given)
+        self.features = Rows(design.X, **given)
+        self.converged, self.stopped, self.history, self._found = True, False, [], {}
+
+    def nearest(self, k, otherwise):
+        """Coefficients for the nearest quantile, of those that are done."""
+        quantiles = self.task.quantiles
+        if not self._found:
+            return otherwise
+        return self._found[min(self._found, key=lambda i: abs(quantiles[i] - quantiles[k]))][0]
+
+    def in_order(self):
+        return [self._found[k] for k in range(len(self.task.quantiles))]
+
+    def add(self, k, start):
+        """Solve for a quantile."""
+        task, p, quantile = self.task, self.task.p, self.task.quantiles[k]
+        weights = self.weights if len(self.weights) else 1.0
+        trace = Trace(task.max_iter, task.callback)
+        r = self.b - self.features.fitted(start)
+        unit = np.abs(r).max() or 1.0
+        measure = partial(_duality.objective, p=p, quantile=quantile, weights=weights)
+        value = measure(r / unit)
+        rounding = measure(_ROUNDING / unit * self.b)
+        if value > rounding and self.rows.rank:
+            step, a = self._minimised(r / unit, quantile, trace)
+            coef = start + unit * self.rows.mapped(step)
+            moved = self.b - self.features.fitted(coef)
+            if measure(moved / unit) < value:
+                start, r, value = coef, moved, measure(moved / unit)
+        else:
+            a = _duality.slopes(r / unit, p, quantile)
+        gap = min(value, _duality.gap(self.rows, r / unit, a, p, quantile, weights))
+        self.converged &= bool(gap <= task.tol * value or value <= rounding)
+        self.stopped |= trace.stopped
+        self.history += trace.history
+        self._found[k] = start, value, gap, unit
+
+    def _minimised(self, r, quantile, trace):
+        """Step of the coefficients of the rows, and multipliers."""
+        task, p, tol = self.task, self.task.p, _ROOM * self.task.tol
+        if p == 1:
+            args = quantile, self.weights, tol, trace, np.random.default_rng(task.seed)
+            step, scores = preprocessed(self.rows, r, *args)
+            return step, 2 * (scores - (1 - quantile))
+        if p == 2:
+            return np.zeros(self.rows.rank), _duality.slopes(r, p, quantile)
+        if p == np.inf:
+            return _chebyshev.solve(self.rows, r, tol, trace)
+        weights = self.weights if len(self.weights) else np.ones(len(r))
+        return _lp_newton.solve(self.rows, r, p, weights, tol, trace)
+
+
+def solve_dense(A, b, p=1.0, quantile=0.5, weights=None, tol=1e-8):
+    """Solve a small problem without any check: for callers with many of them.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n, d), float64
+        Of full rank, C-contiguous.
+    b : ndarray of shape (n,), float64
+    p, quantile : float
+    weights : ndarray of shape (n,), optional
+        Positive.
+    tol : float
+
+    Returns
+    -------
+    coef : ndarray of shape (d,)
+    objective, gap : float
+    """
+    root = 1.0 if weights is None else np.sqrt(weights)[:, None]
+    triangle = linalg.qr(root * A, mode="r", check_finite=False)[0][: A.shape[1]]
+    basis = linalg.solve_triangular(triangle, np.eye(A.shape[1]))
+    factor = Factor(basis, np.eye(A.shape[1]), 1.0)
+    task = Task(p, (quantile,), tol, n_threads=1)
+    design = Design(A, b[:, None], n_threads=1)
+    runs = _Runs(task, design, factor, b, weights)
+    runs.add(0, basis @ (basis.T @ (A.T @ (b if weights is None else weights * b))))
+    coef, objective, gap, unit = runs.in_order()[0]
+    power = unit if p == np.inf else unit**p
+    return coef, power * objective, power * gap
