@@ -82,11 +82,11 @@ class RowSampler(BaseEstimator):
     the only one of its category, is never lost.
 
     "auto" is the leading term of the best known bound, times ``log(10 d) / eps**2``, for d
-    columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis", "leverage" and
-    "root_leverage" [1]_; ``d**(1 - p/2) * S`` and, from p = 2 on, ``S**(2 - 2/p)`` for
-    "sensitivity" [2]_; ``S + d`` and, above p = 2, ``d**(2/p) * S**(2 - 4/p)`` for
-    "leverage+sensitivity" [2]_ [3]_; twice as many with `augment`. "leverage" has a guarantee
-    for p = 2 only, and "uniform" has none.
+    columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis", "leverage" [1]_ and
+    "root_leverage" [2]_; ``d**(1 - p/2) * S`` [3]_ and, from p = 2 on, ``S**(2 - 2/p)`` [2]_ for
+    "sensitivity"; ``S + d`` [3]_ and, above p = 2, ``d**(2/p) * S**(2 - 4/p)`` [2]_ for
+    "leverage+sensitivity"; twice as many with `augment`. "leverage" has a guarantee for
+    p = 2 only, "root_leverage" for p <= 2, and "uniform" has none.
 
     References
     ----------

@@ -35,7 +35,7 @@ def _lewis(p, d, total):
 
 
 def _sensitivity(p, d, total):
-    # Woodruff and Yasuda 2023: theorem 1.4, and for p < 2 the bound without augmentation
+    # Munteanu and Omlor 2024 for p < 2, Woodruff and Yasuda 2023 above
     return d ** (1 - p / 2) * total if p < 2 else total ** (2 - 2 / p)
 
 
