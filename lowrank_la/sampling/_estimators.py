@@ -47,8 +47,8 @@ class RowSampler(BaseEstimator):
         Whether rows are drawn independently of each other; otherwise each comes at most
         once.
     include_target : bool, default=True
-        Whether numeric targets are columns for the scores, so that a row with an
-        outlying target is important. Not for classes.
+        Whether the targets are columns for the scores, so that a row with an outlying
+        target is important; of classes that are strings, each but the first is a column.
     fit_intercept : bool, default=True
         Whether a constant is a column for the scores, as it is for models with an
         intercept.
@@ -159,7 +159,7 @@ class RowSampler(BaseEstimator):
         X : array_like or sparse matrix of shape (n_samples, n_features)
             Features.
         y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Targets, or classes, of which nothing is used.
+            Targets, or classes, for the scores: see `include_target`.
         sample_weight : array_like of shape (n_samples,), default=None
             Weights of the rows' losses: part of `sample_weight_`.
 
