@@ -74,9 +74,9 @@ def draw(scores, n_samples, rng, replace=True):
 
 def _kept(scores, n_samples):
     """Rows whose expected count is at least 1, when such rows are taken once; ascending."""
-    candidates = np.argsort(-scores, kind="stable")[:n_samples]
+    order = np.argsort(-scores, kind="stable")
+    candidates, others = order[:n_samples], scores[order[n_samples:]].sum()
     leading = scores[candidates]
-    others = max(0.0, scores.sum() - leading.sum()) if n_samples < len(scores) else 0.0
     tails = others + np.cumsum(leading[::-1])[::-1]  # each with those below it
     certain = leading * (n_samples - np.arange(len(leading))) >= tails
     n_kept = len(certain) if certain.all() else int(np.argmin(certain))

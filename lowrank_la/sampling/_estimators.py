@@ -7,14 +7,20 @@ from scipy import sparse
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils import _safe_indexing, check_array, check_consistent_length, get_tags
+from sklearn.utils import (
+    _safe_indexing,
+    check_array,
+    check_consistent_length,
+    get_tags,
+    indexable,
+)
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from .._support.random import as_generator
-from .._support.validation import all_or_nothing, check_weights
+from .._support.validation import all_or_nothing, check_weights, checked_sparse
 from ..linear_model import SketchedLinearRegression
 from ._draw import draw
 from ._leverage import Rows
@@ -28,7 +34,7 @@ class RowSampler(BaseEstimator):
 
     Parameters
     ----------
-    score : {"lewis", "leverage", "root_leverage", "sensitivity", "leverage+sensitivity", \
+    scores : {"lewis", "leverage", "root_leverage", "sensitivity", "leverage+sensitivity", \
             "uniform"}, default="lewis"
         What rows are drawn in proportion to: see :func:`lewis_weights`,
         :func:`leverage_scores`, :func:`root_leverage_scores` and, approximate ones,
@@ -108,7 +114,7 @@ class RowSampler(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "score": [StrOptions(set(SCORES))],
+        "scores": [StrOptions(set(SCORES))],
         "p": [Interval(Real, 0, None, closed="neither")],
         "n_samples": [
             Interval(Integral, 1, None, closed="left"),
@@ -126,7 +132,7 @@ class RowSampler(BaseEstimator):
 
     def __init__(
         self,
-        score="lewis",
+        scores="lewis",
         *,
         p=2.0,
         n_samples="auto",
@@ -138,7 +144,7 @@ class RowSampler(BaseEstimator):
         n_jobs=None,
         random_state=None,
     ):
-        self.score = score
+        self.scores = scores
         self.p = p
         self.n_samples = n_samples
         self.eps = eps
@@ -178,17 +184,18 @@ class RowSampler(BaseEstimator):
         ConvergenceWarning
             If the Lewis weights did not converge.
         """
+        X = checked_sparse("X", X) if issparse(X) else X
         X = validate_data(self, X, accept_sparse="csr", dtype=_FLOATS)
         n = X.shape[0]
         if isinstance(self.n_samples, Integral) and self.n_samples > n:
             raise ValueError(f"n_samples={self.n_samples}: X has {n} rows, no more can be drawn")
-        if self.score == "uniform" and self.n_samples == "auto":
-            raise ValueError("n_samples='auto' is not for score='uniform', which has no guarantee")
+        if self.scores == "uniform" and self.n_samples == "auto":
+            raise ValueError("n_samples='auto' is not for scores='uniform': no number is enough")
         rng, weights = as_generator(self.random_state), check_weights(sample_weight, n)
         rows = Rows("X", self._columns(X, y), weights, self.n_jobs, "cpu", rng)
-        scores, total = importance(rows, self.score, self.p, self.augment, rng)
+        scores, total = importance(rows, self.scores, self.p, self.augment, rng)
         size = (self.n_samples, self.eps)
-        n_drawn = drawn(rows, self.score, self.p, total, self.augment, *size)
+        n_drawn = drawn(rows, self.scores, self.p, total, self.augment, *size)
         indices, factors = draw(scores, n_drawn, rng, self.replace)
         self.scores_, self.sample_indices_ = scores, indices
         self.sample_weight_ = factors * weights[indices]
@@ -215,7 +222,7 @@ class RowSampler(BaseEstimator):
             None if there is no y.
         """
         self.fit(X, y, sample_weight)
-        return tuple(_chosen(part, self.sample_indices_) for part in (X, y))
+        return _chosen(X, y, self.sample_indices_)
 
     def _columns(self, X, y):
         """Features, with the target and a constant if they count: what is scored."""
@@ -248,8 +255,9 @@ def _as_columns(y):
     return y.reshape(len(y), -1)
 
 
-def _chosen(part, indices):
-    return None if part is None else _safe_indexing(part, indices)
+def _chosen(X, y, rows):
+    """Rows of X and y, of their types where these can be indexed; y may be None."""
+    return tuple(part if part is None else _safe_indexing(part, rows) for part in indexable(X, y))
 
 
 def _estimator_has(name):
@@ -346,13 +354,17 @@ class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 f"estimator={model!r} takes no sample_weight: rows of a coreset need weights"
             )
+        if y is None and get_tags(model).target_tags.required:
+            raise ValueError(
+                f"estimator={model!r} requires y to be passed, but the target y is None"
+            )
         sampler = RowSampler() if self.sampler is None else clone(self.sampler)
         target = y
         if y is not None and is_classifier(model):
             check_classification_targets(y)
             target = np.asarray(y).astype(str).astype(object)
         sampler.fit(X, target, sample_weight)
-        X, y = (_chosen(part, sampler.sample_indices_) for part in (X, y))
+        X, y = _chosen(X, y, sampler.sample_indices_)
         targets = () if y is None else (y,)
         self.estimator_ = model.fit(X, *targets, sample_weight=sampler.sample_weight_)
         self.sampler_, self.n_features_in_ = sampler, sampler.n_features_in_
@@ -471,7 +483,8 @@ class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
         score : float
         """
         check_is_fitted(self)
-        return self.estimator_.score(X, y, sample_weight=sample_weight)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(X, y, **weights)
 
     def __sklearn_tags__(self):
         tags, others = super().__sklearn_tags__(), get_tags(self._model())

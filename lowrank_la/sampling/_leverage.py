@@ -8,7 +8,7 @@ from .._support.cuda import is_device_array, resolve_device, to_device
 from .._support.validation import check_positive, check_threads, check_weights
 from ..linear_model._design import Design, column_sizes
 from ..linear_model._factor import from_dependent, from_gram, from_sketch
-from ..linear_model._lstsq import checked_design, require_finite, scaled, units
+from ..linear_model._lstsq import _power_of_two, checked_design, require_finite, scaled, units
 from ..linear_model._methods import Options, seed_of
 
 METHODS = "exact", "stable", "sketched"
@@ -49,7 +49,7 @@ def leverage_scores(
         Of ridge leverage scores ``a @ inv(A.T @ A + ridge * identity) @ a``, whose sum
         is the effective dimension.
     eps : float, default=0.25
-        Standard error of the estimates of "sketched", relative to the scores.
+        Standard error of the estimates of "sketched", relative to the scores; below 1.
     sample_weight : array_like of shape (n,), default=None
         Weights of the squares ``(a @ x)**2``: a row of weight 2 has the scores of two
         rows together, one of weight zero does not count.
@@ -104,10 +104,10 @@ def leverage_scores(
     if method not in METHODS:
         allowed = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
-    ridge, eps = 0.0 if ridge == 0 else check_positive("ridge", ridge), check_positive("eps", eps)
+    ridge, eps = 0.0 if ridge == 0 else check_number("ridge", ridge), check_number("eps", eps, 1)
     on_gpu = is_device_array(A)
-    rows = Rows("A", A, sample_weight, n_jobs, device, rng)
-    scores = np.minimum(rows.leverage(method, ridge, eps), 1.0).astype(rows.dtype)
+    rows = Rows("A", A, sample_weight, n_jobs, device, rng, ridge)
+    scores = np.minimum(rows.leverage(method, eps), 1.0).astype(rows.dtype)
     return to_device(scores) if on_gpu else scores
 
 
@@ -167,7 +167,7 @@ def root_leverage_scores(A, p=1.0, *, sample_weight=None, n_jobs=None, device=No
     >>> root_leverage_scores(A, p=1).round(4)
     array([0.7746, 0.5477, 0.4472, 0.5477, 0.7746])
     """
-    p, on_gpu = check_positive("p", p), is_device_array(A)
+    p, on_gpu = check_number("p", p), is_device_array(A)
     rows = Rows("A", A, sample_weight, n_jobs, device, rng)
     scores = root_leverage(rows, p).astype(rows.dtype)
     return to_device(scores) if on_gpu else scores
@@ -175,9 +175,17 @@ def root_leverage_scores(A, p=1.0, *, sample_weight=None, n_jobs=None, device=No
 
 def root_leverage(rows, p):
     """Root leverage scores of checked rows, in float64."""
+    weights = rows.weights  # before they are scaled
     leverage = np.minimum(rows.leverage(), 1.0)
-    counted = np.where(rows.weights > 0, rows.weights, 1.0)
-    return rows.weights * (leverage / counted) ** (p / 2)
+    counted = np.where(weights > 0, weights, 1.0)
+    return weights * (leverage / counted) ** (p / 2)
+
+
+def check_number(name, value, below=np.inf):
+    """Return a number above zero and below a bound as a float, or raise a ValueError."""
+    if not check_positive(name, value) < below:
+        raise ValueError(f"{name}={value!r}: a number below {below} is needed")
+    return float(value)
 
 
 class Rows:
@@ -192,6 +200,7 @@ class Rows:
     n_jobs : int, or None
     device : {None, "cpu", "cuda"}
     rng : Generator
+    ridge : float
 
     Attributes
     ----------
@@ -203,13 +212,13 @@ class Rows:
         Of scores.
     """
 
-    def __init__(self, name, A, sample_weight=None, n_jobs=None, device=None, rng=None):
+    def __init__(self, name, A, sample_weight=None, n_jobs=None, device=None, rng=None, ridge=0.0):
         if n_jobs is not None:
             check_threads("n_jobs", n_jobs)
         self._name, self._where = name, {"n_threads": n_jobs, "device": resolve_device(device, A)}
         self.A = checked_design(name, A, self._where["device"])
         self.n, self.d = self.A.shape
-        self.scale = np.ones(self.d)
+        self.scale, self._root = np.ones(self.d), np.sqrt(ridge)
         self.weighted = sample_weight is not None
         self.weights = check_weights(sample_weight, self.n)
         self.dtype = np.dtype(np.float32 if self.A.dtype == np.float32 else np.float64)
@@ -223,10 +232,10 @@ class Rows:
             self._factor = exact_factor(self.design(weights), self.options)
         return self._factor
 
-    def design(self, weights=None, ridge=0.0):
+    def design(self, weights=None):
         """Rows times the roots of weights: by default, of none."""
         targets = np.zeros((self.n, 1))  # designs have some; nothing is made of these
-        alpha = (np.sqrt(ridge) * self.scale) ** 2
+        alpha = (self._root * self.scale) ** 2
         return Design(self.A, targets, weights, alpha, **self._where)
 
     def guarded(self, compute, *args):
@@ -236,7 +245,10 @@ class Rows:
                 return compute(*args)
         except FloatingPointError:
             require_finite(self._name, self.A)
-        self.scale, self._factor = units(column_sizes(self.A).astype(np.float64)), None
+        level = 1 / _power_of_two(self.weights.max())
+        self.weights, self._root = self.weights * level, self._root * np.sqrt(level)
+        sizes = np.maximum(column_sizes(self.A).astype(np.float64), self._root)
+        self.scale, self._factor = units(sizes), None
         self.A = scaled(self.A, self.scale)
         try:
             with np.errstate(all="ignore"):
@@ -244,15 +256,15 @@ class Rows:
         except FloatingPointError as error:
             raise ValueError(f"{self._name} has rows of too different sizes") from error
 
-    def leverage(self, method="exact", ridge=0.0, eps=0.25):
+    def leverage(self, method="exact", eps=0.25):
         """Leverage scores, in float64."""
-        return self.guarded(self._leverage, method, ridge, eps)
+        return self.guarded(self._leverage, method, eps)
 
-    def _leverage(self, method, ridge, eps):
-        design = self.design(self.weights if self.weighted else None, ridge)
-        m = int(np.ceil(_DISTORTION * self.d / eps**2))
+    def _leverage(self, method, eps):
+        design = self.design(self.weights if self.weighted else None)
+        m = np.ceil(_DISTORTION * self.d / eps / eps)
         if method == "sketched" and m < self.n:
-            return self._estimated(design, m, eps)
+            return self._estimated(design, int(m), eps)
         factor = stable_factor if method == "stable" else exact_factor
         return design.row_squares(inverse_root(factor(design, self.options)))
 

@@ -8,8 +8,8 @@ from scipy import linalg
 from .._support.blas import single_threaded_blas
 from .._support.cuda import is_device_array, to_device
 from .._support.result import Result
-from .._support.validation import check_integer, check_positive, warn_not_converged
-from ._leverage import Rows, exact_factor, inverse_root, stable_factor
+from .._support.validation import check_integer, warn_not_converged
+from ._leverage import Rows, check_number, exact_factor, inverse_root, stable_factor
 
 _MEMORY = 5  # steps that the next one is extrapolated from
 _ROUGH = 1e-6  # reciprocal condition from which one Gram matrix is good enough for a step
@@ -112,7 +112,7 @@ def lewis_weights(
     >>> lewis_weights(A, p=1, tol=1e-9).weights.round(4)
     array([0.5129, 0.3498, 0.2746, 0.3498, 0.5129])
     """
-    p, tol = check_positive("p", p), check_positive("tol", tol)
+    p, tol = check_number("p", p), check_number("tol", tol)
     check_integer("max_iter", max_iter, 1)
     on_gpu = is_device_array(A)
     rows = Rows("A", A, sample_weight, n_jobs, device, rng)
@@ -143,7 +143,7 @@ def _lewis(rows, p, tol, max_iter):
     u, history, best = np.log(forms.start[counted]), [], np.inf
     while True:
         u = forms.normalised(u)
-        change = np.log(forms.of(u)) - u
+        change = forms.of(u) - u
         history.append(float(np.expm1(p / 2 * np.abs(change).max())))
         if history[-1] <= tol or len(history) == max_iter:
             break
@@ -178,11 +178,12 @@ class _Forms:
         return u + 2 / self._p * np.log(self._base.rank / self.weights(u).sum())
 
     def of(self, u):
-        """Forms that exp(u) define."""
-        weights = np.zeros(self._rows.n)
-        weights[self.counted] = self._sample_weight * np.exp((self._p / 2 - 1) * u)
+        """Logarithms of the forms that exp(u) define."""
+        weights, powers = np.zeros(self._rows.n), (self._p / 2 - 1) * u
+        level = powers.max()
+        weights[self.counted] = self._sample_weight * np.exp(powers - level)
         factor = self._factor(self._rows.design(weights))
-        return self._design.row_squares(inverse_root(factor))[self.counted]
+        return np.log(self._design.row_squares(inverse_root(factor))[self.counted]) - level
 
     def _factor(self, design):
         """Inverse of a Gram matrix; dependences are known from the first one."""

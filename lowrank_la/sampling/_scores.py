@@ -8,13 +8,13 @@ from ._sensitivity import check_power, sensitivities
 from ._sizes import sample_size
 
 
-def importance(rows, score, p, augment, rng):
+def importance(rows, scores, p, augment, rng):
     """Scores of checked rows, and the total sensitivity where they contain it.
 
     Parameters
     ----------
     rows : Rows
-    score : str
+    scores : str
         A key of `SCORES`.
     p : float
     augment : {"leverage", "uniform", None}
@@ -27,18 +27,18 @@ def importance(rows, score, p, augment, rng):
     total : float
         Sum of the sensitivities; 0.0 where they are no part of the scores.
     """
-    scores, total = SCORES[score](rows, p, rng)
+    scores, total = SCORES[scores](rows, p, rng)
     if augment is not None:
         others = rows.leverage() if augment == "leverage" else rows.weights
         scores = scores + others * (scores.sum() / others.sum() if others.any() else 1.0)
     return (scores if scores.any() else rows.weights), total
 
 
-def drawn(rows, score, p, total, augment, n_samples, eps):
+def drawn(rows, scores, p, total, augment, n_samples, eps):
     """Rows to draw: a number, a fraction of all, or what theory asks for."""
     if n_samples == "auto":
-        size = sample_size(score, p, rows.factor.rank, total, eps)
-        return min(size if augment is None else 2 * size, rows.n)
+        size = sample_size(scores, p, rows.factor.rank, total, eps)
+        return int(min(size if augment is None else 2 * size, rows.n))
     if not isinstance(n_samples, (int, np.integer)):
         return max(1, round(n_samples * rows.n))
     return int(n_samples)

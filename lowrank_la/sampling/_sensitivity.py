@@ -8,10 +8,10 @@ from scipy import linalg, sparse
 
 from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
-from .._support.validation import check_integer, check_positive
+from .._support.validation import check_integer
 from ..linear_model._lp_solve import solve_dense
 from ._draw import draw
-from ._leverage import Rows, inverse_root
+from ._leverage import Rows, check_number, inverse_root
 from ._lewis import lewis
 from ._sizes import sample_size
 
@@ -48,7 +48,7 @@ def lp_sensitivities(
         "approximate": by a few passes over A; see the notes.
     eps : float, default=0.25
         For "approximate": how far norms of the sample of rows that stands for all may
-        be off, in relative terms.
+        be off, in relative terms; below 1.
     block_size : int, default=None
         For "approximate": let so many rows share some lp regressions, on the sample, that
         give upper estimates. None does without, and gives lower ones.
@@ -111,7 +111,7 @@ def lp_sensitivities(
     if method not in METHODS:
         allowed = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
-    eps = check_positive("eps", eps)
+    eps = check_number("eps", eps, 1)
     if block_size is not None:
         check_integer("block_size", block_size, 1)
     rng = as_generator(rng, "rng")
@@ -161,7 +161,7 @@ def total_sensitivity(
         Rows to draw. None stands for ``64 + 16 * sqrt(d)``.
     eps : float, default=0.25
         How far norms of the sample of rows that stands for all may be off, in relative
-        terms.
+        terms; below 1.
     sample_weight : array_like of shape (n,), default=None
         Weights of the powers ``abs(a @ x)**p``.
     n_jobs : int, default=None
@@ -201,7 +201,7 @@ def total_sensitivity(
     >>> round(total.estimate, 1)
     1.7
     """
-    p, eps = check_power(p), check_positive("eps", eps)
+    p, eps = check_power(p), check_number("eps", eps, 1)
     rng = as_generator(rng, "rng")
     rows = Rows("A", A, sample_weight, n_jobs, "cpu", rng)
     n_rows = 64 + 16 * ceil(sqrt(rows.d)) if n_rows is None else n_rows
@@ -213,8 +213,8 @@ def total_sensitivity(
 
 def check_power(p):
     """Return the power of an lp loss that is convex."""
-    if not 1 <= check_positive("p", p) < np.inf:
-        raise ValueError(f"p={p!r}: a finite number of at least 1 is needed")
+    if check_number("p", p) < 1:
+        raise ValueError(f"p={p!r}: a number of at least 1 is needed")
     return float(p)
 
 
@@ -273,7 +273,7 @@ class _Sample:
         indices, factors = np.flatnonzero(weights), 1.0
         size = sample_size("lewis", p, rank, rank, eps)
         if size < len(indices):
-            indices, factors = draw(weights, size, rng)
+            indices, factors = draw(weights, int(size), rng)
         self._B = _whitened(rows, indices, factors * rows.weights[indices], p)
         self._lewis = factors * weights[indices]
 

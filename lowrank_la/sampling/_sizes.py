@@ -5,14 +5,14 @@ import numpy as np
 _UNSURE = 0.1  # probability of failure
 
 
-def sample_size(score, p, d, total, eps):
+def sample_size(scores, p, d, total, eps):
     """Rows to draw so that ``norm(A @ x, p)**p`` is kept to a factor of 1 + eps, for all x.
 
     The leading terms of the bounds, with the logarithm of a union over a basis.
 
     Parameters
     ----------
-    score : str
+    scores : str
         What rows are drawn in proportion to.
     p : float
     d : int
@@ -24,10 +24,12 @@ def sample_size(score, p, d, total, eps):
 
     Returns
     -------
-    size : int
+    size : float
+        A whole number, or infinite.
     """
-    rows = _ROWS[score](p, max(d, 1), max(total, 1.0))
-    return int(np.ceil(rows * np.log(max(d, 1) / _UNSURE) / eps**2))
+    d, total = np.maximum([d, total], 1.0)
+    with np.errstate(over="ignore"):
+        return np.ceil(_ROWS[scores](p, d, total) * np.log(d / _UNSURE) / eps / eps)
 
 
 def _lewis(p, d, total):

@@ -69,6 +69,7 @@ def instance(cls):
     """An instance that depends on no random start where it can do without, and takes any matrix."""
     deterministic = {"init": "build", "random_state": 0}
     deterministic |= {"bipartite": True, "similarity": "adjacency"}  # not only those of graphs
+    deterministic |= {"sampler": lowrank_la.sampling.RowSampler(random_state=0)}
     offered = inspect.signature(cls).parameters
     return cls(**{name: value for name, value in deterministic.items() if name in offered})
 
@@ -83,6 +84,16 @@ def arguments(estimator, X):
 
 def fit(estimator, X, **options):
     return estimator.fit(*arguments(estimator, X), **options)
+
+
+def fitted_attributes(estimator):
+    """What a fit has found, by name; what estimators inside have found, among it."""
+    found = {}
+    for name, value in vars(estimator).items():
+        if name.endswith("_") and not name.startswith("_"):
+            inner = fitted_attributes(value) if hasattr(value, "get_params") else {"": value}
+            found |= {f"{name}.{key}" if key else name: part for key, part in inner.items()}
+    return found
 
 
 def modules():

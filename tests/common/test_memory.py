@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from lowrank_la.cluster import KMedoids
-from tests.common.api import fit, functions_of, instance, public_estimators
+from tests.common.api import fit, fitted_attributes, functions_of, instance, public_estimators
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (90, 3)).astype(np.float64)  # rows that are equal, too
@@ -42,8 +42,8 @@ def dirty(monkeypatch):
 
 
 def bits(fitted):
-    names = [name for name in vars(fitted) if name.endswith("_")]
-    return {name: np.asarray(getattr(fitted, name)).tobytes() for name in names}
+    found = fitted_attributes(fitted).items()
+    return {name: np.asarray(value).tobytes() for name, value in found}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
