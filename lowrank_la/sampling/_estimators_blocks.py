@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
+from numbers import Integral
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils import check_array
 
 from .._support.executor import map_merge
 from .._support.random import as_generator
 from .._support.validation import check_weights
-from ._estimators import RowSampler
+from ._estimators import _FLOATS, RowSampler
 
 _SPARE = 2  # times the precision for what will be drawn from again: four times the rows
 
@@ -83,7 +85,10 @@ def coreset(blocks, sampler=None, *, executor=None):
     (3, 10000, True)
     """
     sampler = RowSampler() if sampler is None else sampler
-    if isinstance(sampler.n_samples, float):
+    if not isinstance(sampler, RowSampler):
+        raise ValueError(f"sampler={sampler!r}: a RowSampler is needed")
+    sampler._validate_params()
+    if not isinstance(sampler.n_samples, Integral | str):
         raise ValueError(f"n_samples={sampler.n_samples}: give a number of rows, or 'auto'")
     key = int(as_generator(sampler.random_state).integers(2**63))
     work, merge = (partial(function, sampler, key) for function in (_of_block, _added))
@@ -105,8 +110,13 @@ def _of_block(sampler, key, numbered):
     """Draw rows from a block."""
     number, block = numbered
     block = block() if callable(block) else block
-    X, y, weights = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
-    X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    parts = block if isinstance(block, tuple) else (block,)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(
+            f"blocks: number {number} has {len(parts)} parts; X, y and sample_weight are allowed"
+        )
+    X, y, weights = (*parts, None, None)[:3]
+    X = check_array(X, accept_sparse="csr", dtype=_FLOATS, input_name="X")
     weights = check_weights(weights, X.shape[0])
     y, n = None if y is None else np.asarray(y), len(weights)
     whole = Coreset(X, y, weights, np.arange(n), n)
@@ -126,6 +136,11 @@ def _added(sampler, key, parts, new):
 
 def _joined(first, second):
     """Coreset of the rows of two."""
+    if _form(first) != _form(second):
+        raise ValueError(
+            "blocks differ: all need X with the same features, all dense or all sparse, and y of "
+            "the same shape or none"
+        )
     stack = sparse.vstack if sparse.issparse(first.X) else np.concatenate
     return Coreset(
         X=stack([first.X, second.X]),
@@ -134,6 +149,11 @@ def _joined(first, second):
         indices=np.concatenate([first.indices, first.n_rows + second.indices]),
         n_rows=first.n_rows + second.n_rows,
     )
+
+
+def _form(part):
+    """Return what blocks must have in common."""
+    return part.X.shape[1], sparse.issparse(part.X), None if part.y is None else part.y.shape[1:]
 
 
 def _reduced(whole, sampler, seed, spare=_SPARE):

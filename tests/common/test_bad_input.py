@@ -57,11 +57,16 @@ MASSES = functions_of_masses()  # have a file of their own: test_bad_masses
 DISTANCES = [function for function in functions_of("X") if function not in MASSES]  # (X, Y=None)
 GRAPHS = functions_of("A", "n_components")  # see embedding/test_bad_input
 LEAST_SQUARES = functions_of("A", "b")  # see linear_model/test_bad_input
+SAMPLING = [  # see sampling/test_bad_input
+    function
+    for function in functions_of("A") + functions_of("scores") + functions_of("blocks")
+    if function not in GRAPHS + LEAST_SQUARES
+]
 
 
 def test_every_function_belongs_to_a_family_below():
     assert set(public_functions()) == {
-        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES
+        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *SAMPLING
     }  # fmt: skip
 
 
