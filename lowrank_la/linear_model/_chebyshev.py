@@ -1,9 +1,8 @@
 """The least largest residual, by Mehrotra's interior-point method."""
 
 import numpy as np
-from scipy import linalg
 
-from ._frisch_newton import factorised
+from ._frisch_newton import factorised, solved
 
 _SHORTENED = 0.99995
 _SLOW = 1e-6
@@ -63,7 +62,7 @@ def _step(rows, slacks, multipliers, gap):
     def towards(wanted):
         """Step after which multipliers are wanted + ratios * (what the slacks lose)."""
         sums = rows.combined((wanted[0] - wanted[1])[None])[0]
-        move = linalg.cho_solve(factor, np.append(sums, wanted.sum() - 1.0), check_finite=False)
+        move = solved(factor, np.append(sums, wanted.sum() - 1.0))
         fitted = rows.fitted(move[:-1])
         d_slacks = np.stack([move[-1] + fitted, move[-1] - fitted])
         return move, d_slacks, wanted - ratios * d_slacks - multipliers

@@ -17,7 +17,7 @@ def objective(r, p, quantile, weights):
 
 
 def slopes(r, p, quantile):
-    """Derivatives of the powers of residuals; of the largest one for p = inf."""
+    """Return derivatives of the powers of residuals; of the largest one for p = inf."""
     if p == np.inf:
         return np.sign(r) * (np.abs(r) == np.abs(r).max(initial=0.0))
     if p == 1:

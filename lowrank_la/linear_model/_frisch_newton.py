@@ -5,26 +5,35 @@ from scipy import linalg
 
 from .._support.blocks import run_blocks
 from . import _lp_cpu as kernels
-from ._rows import BLOCK
+from ._rows import TILE, padded, part_of, to_fours
 
 _SHORTENED = 0.99995  # steps end this fraction of the way to the next bound
-_FLOOR = 1e-3  # of the mean residual: what multipliers begin with
+_CENTRED = 0.3  # of the mean residual: products of complementary variables at first
 _SLOW = 1e-6  # steps shorter than this lead nowhere
 
 
-def solve(rows, b, quantile, weights, tol, trace, start=None):
+def solve(tiles, rank, b, quantile, weights, tol, trace, n_threads=None, rows=None, fixed=None):
     """Minimise the weighted sum of ``(quantile - (r < 0)) * r`` over residuals r.
 
     Parameters
     ----------
-    rows : Rows
+    tiles : ndarray of shape (n_tiles, columns, TILE)
+        The rows; see `Rows.tiles`.
+    rank : int
+        Columns that are not padding.
     b : ndarray of shape (n,)
+        Residuals of the coefficients zero.
     quantile : float
     weights : ndarray of shape (n,) or (0,)
     tol : float
         Gap to reach, as a fraction of the objective.
     trace : Trace
-    start : ndarray of shape (rank,), optional
+    n_threads : int
+    rows : Rows, optional
+        In place of the tiles, which have no columns then.
+    fixed : tuple of ndarray of shape (rank,) and float, optional
+        A linear term: what rows with known scores add to the objective is the number
+        less the products with the coefficients.
 
     Returns
     -------
@@ -32,80 +41,144 @@ def solve(rows, b, quantile, weights, tol, trace, start=None):
     scores : ndarray of shape (n,)
         Solution of the dual problem: 1 above the fit, 0 below it.
     """
-    coef = np.zeros(rows.rank) if start is None else start
-    state = _State(rows, b - rows.fitted(coef) if start is not None else b, quantile, weights)
+    coef, (slope, offset) = np.zeros(rank), fixed or (np.zeros(rank), 0.0)
+    state = _State(tiles, rank, b, quantile, weights, n_threads, rows, slope)
     trace.begin()
     while True:
         gap, objective = state.move()
+        objective += offset - slope @ coef
+        gap += objective * state.infeasible()
         if not trace.goes_on(gap, objective, tol) or state.stuck:
-            return coef, state.x
+            return coef, state.x.ravel()[: len(b)]
         coef = coef + state.step()
 
 
 class _State:
     """Scores, their multipliers, and the steps that they take."""
 
-    def __init__(self, rows, residuals, quantile, weights):
-        n = len(residuals)
-        self.rows, self.quantile, self.weights = rows, quantile, weights
-        self.x, self.s = np.full(n, 1 - quantile), np.full(n, quantile)
-        floor = _FLOOR * np.abs(residuals).mean()
-        self.z, self.w = np.maximum(-residuals, 0) + floor, np.maximum(residuals, 0) + floor
-        self.dx, self.dz, self.dw, self.q, self.r = np.zeros((5, n))
-        self.V, self.n_parts = np.empty((3, n)), -(-n // BLOCK)
-        self.steps = np.zeros(2)
-        self.stuck = False
+    def __init__(self, tiles, rank, b, quantile, weights, n_threads, rows, excess):
+        self.tiles, self.rank, self.rows, self.n_threads = tiles, rank, rows, n_threads
+        self.quantile, self.n = quantile, len(b)
+        shape = len(tiles), TILE
+        weights = weights if len(weights) else np.ones(len(b))
+        self.weights = padded(weights, shape[0] * TILE).reshape(shape)
+        r = padded(b, shape[0] * TILE).reshape(shape)
+        self.x, self.s, self.z, self.w, self.q, self.r = np.empty((6, *shape))
+        self.dx, self.dz, self.dw = np.zeros((3, *shape))
+        self.V = np.empty((shape[0], 2, TILE))
+        self.part = part_of(shape[0])
+        self.n_parts = -(-shape[0] // self.part)
+        self.excess = excess + self._begin(r)  # of the scores' sums, which are to be zero
+        self.steps, self.stuck = np.zeros(2), False
+
+    def _begin(self, r):
+        """Choose scores that suit the residuals; return their weighted sums less the mean's."""
+        mu, d = _CENTRED * np.abs(r).sum() / self.n, self.tiles.shape[1]
+        combined = np.zeros((self.n_parts, 2, d))
+        args = self.tiles, r, mu, self.quantile, self.weights, *self.point, combined
+        run_blocks(kernels.begin, len(r), self.part, args, self.n_threads)
+        if self.rows is None:
+            return combined.sum(axis=0)[0, : self.rank]
+        scores = (self.weights * (self.x - (1 - self.quantile))).ravel()[: self.n]
+        return self.rows.combined(scores[None])[0]
+
+    @property
+    def point(self):
+        return self.x, self.s, self.z, self.w
 
     def _run(self, kernel, n_sums, *args):
         sums = np.empty((self.n_parts, n_sums))
-        run_blocks(kernel, len(self.x), BLOCK, (*args, sums), self.rows.n_threads)
+        run_blocks(kernel, len(self.x), self.part, (self.tiles, *args, sums), self.n_threads)
         return sums
 
     def move(self):
         """Take the step; return the gap that is left, and the objective."""
-        point = self.x, self.s, self.z, self.w
+        d = self.tiles.shape[1]
+        grams = np.zeros((self.n_parts, d, d + 1))
         sums = self._run(
-            kernels.move, 3, *point, self.dx, self.dz, self.dw, self.steps, self.quantile,
-            self.weights, self.q, self.r,
+            kernels.move, 3, *self.point, self.dx, self.dz, self.dw, self.steps, self.quantile,
+            self.weights, self.q, self.r, grams,
         )  # fmt: skip
         self.gap, objective, self.mass = sums.sum(axis=0)
+        self.gram = grams.sum(axis=0)[: self.rank]
         return self.gap, objective
+
+    def infeasible(self):
+        """Share of the objective that may be lost when scores are made feasible."""
+        room = min(self.quantile, 1 - self.quantile)
+        # The rows of the whole problem, weighted, are orthonormal: none has a larger norm.
+        norm = 1 / np.sqrt(self.weights.min(where=self.weights > 0, initial=1.0))
+        return norm * np.linalg.norm(self.excess) / room
+
+    def _normal_equations(self):
+        if self.rows is not None:
+            return self.rows.gram(self.q.ravel()[: self.n], self.r.ravel()[: self.n])
+        return self.gram[:, : self.rank], self.gram[:, -1]
+
+    def _fitted(self, coef):
+        """Return what kernels add the tiles' fit to, and coefficients for them."""
+        fitted = np.zeros(self.x.shape)
+        if self.rows is not None:
+            fitted.ravel()[: self.n] = self.rows.fitted(coef)
+            coef = coef[:0]
+        return fitted, padded(coef, self.tiles.shape[1])
+
+    def _combined(self, sums):
+        if self.rows is None:
+            return sums.sum(axis=0)[:, : self.rank]
+        V = self.V.transpose(1, 0, 2).reshape(2, -1)
+        return self.rows.combined(V[:, : self.n])
 
     def step(self):
         """Find the next step, and return that of the coefficients."""
-        point = self.x, self.s, self.z, self.w
-        gram, products = self.rows.gram(self.q, self.r)
+        gram, products = self._normal_equations()
         factor = factorised(gram)
-        affine = self.rows.fitted(linalg.cho_solve(factor, products, check_finite=False))
-        sums = self._run(kernels.predict, 5, *point, self.quantile, self.weights, affine, self.V)
-        barrier, second, excess = self.rows.combined(self.V)
+        affine, coef = self._fitted(solved(factor, products + self.excess))
+        combined = np.zeros((self.n_parts, 2, self.tiles.shape[1]))
+        sums = self._run(
+            kernels.predict, 5, coef, *self.point, self.weights, affine, self.V, combined,
+        )  # fmt: skip
+        barrier, second = self._combined(combined)
         mu = self._target(sums)
-        rhs = products + mu * barrier - second + excess
-        step = linalg.cho_solve(factor, rhs, check_finite=False)
+        step = solved(factor, products + mu * barrier - second + self.excess)
+        fitted, coef = self._fitted(step)
         moves = self.dx, self.dz, self.dw
-        fitted = self.rows.fitted(step)
-        sums = self._run(kernels.correct, 2, *point, affine, fitted, mu, *moves)
-        self.steps = np.minimum(1.0, _SHORTENED * sums.min(axis=0))
+        sums = self._run(kernels.correct, 2, coef, *self.point, affine, fitted, mu, *moves)
+        self.steps = _lengths(sums)
         self.stuck = not self.steps.max() > _SLOW
         if self.stuck:
             self.steps = np.zeros(2)
-            return np.zeros(len(step))
+            return np.zeros(self.rank)
+        self.excess = (1 - self.steps[0]) * self.excess
         return self.steps[1] * step
 
     def _target(self, sums):
         """Mehrotra's choice: the gap of the affine step tells how far to go."""
         first, second, third = sums[:, :3].sum(axis=0)
-        primal, dual = np.minimum(1.0, _SHORTENED * sums[:, 3:].min(axis=0))
+        primal, dual = _lengths(sums[:, 3:])
         after = self.gap + primal * first + dual * second + primal * dual * third
         return self.gap * (after / self.gap) ** 3 / (2 * self.mass)
 
 
+def _lengths(reciprocals):
+    """Return steps that end just before a bound."""
+    return _SHORTENED / np.maximum(reciprocals.max(axis=0), _SHORTENED)
+
+
 def factorised(gram):
-    """Cholesky factor of a Gram matrix, with something on the diagonal where it needs it."""
+    """Cholesky factor of a Gram matrix, with something on the diagonal where it needs it.
+
+    Its upper triangle is read.
+    """
     ridge, size = 0.0, np.diag(gram).max(initial=0.0) or 1.0
     while True:
-        try:
-            lifted = gram + ridge * size * np.eye(len(gram)) if ridge else gram
-            return linalg.cho_factor(lifted, check_finite=False)
-        except linalg.LinAlgError:
-            ridge = 100 * ridge or 1e-16
+        lifted = gram + ridge * size * np.eye(len(gram)) if ridge else gram
+        factor, info = linalg.lapack.dpotrf(lifted)
+        if info == 0:
+            return factor
+        ridge = 100 * ridge or 1e-16
+
+
+def solved(factor, rhs):
+    """Solve a system by its Cholesky factor."""
+    return linalg.lapack.dpotrs(factor, rhs)[0]

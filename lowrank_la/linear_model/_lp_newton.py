@@ -5,10 +5,9 @@ for them, with less and less smoothing. Powers far above two are reached through
 """
 
 import numpy as np
-from scipy import linalg
 
 from ._duality import power_terms
-from ._frisch_newton import factorised
+from ._frisch_newton import factorised, solved
 
 _GROWTH = 2.0  # of the power, from stage to stage
 _SMOOTH = 0.1  # smoothing at first, in units of the mean residual
@@ -60,7 +59,7 @@ def _stage(rows, r, p, weights, tol, trace):
         slopes, curvatures = _derivatives(r, p, smoothing)
         curvatures = weights * curvatures
         gram, products = rows.gram(curvatures, slopes / _nonzero(curvatures / weights))
-        step = linalg.cho_solve(factorised(gram), products, check_finite=False)
+        step = solved(factorised(gram), products)
         fitted = rows.fitted(step)
         a = slopes - curvatures / weights * fitted  # feasible: step solves the normal equations
         total = np.sum(weights * np.abs(r) ** p)

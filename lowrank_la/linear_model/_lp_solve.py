@@ -8,16 +8,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
-from . import _chebyshev, _duality, _frisch_newton, _lp_newton
+from . import _chebyshev, _duality, _lp_newton
 from ._design import Design, column_sizes
-from ._factor import EPS, Factor
+from ._factor import EPS, Factor, from_dependent, from_gram, from_sketch, solve_sketch
 from ._lstsq import _power_of_two, require_finite, scaled, units
 from ._methods import METHODS, Options
-from ._preprocessed import preprocessed
+from ._preprocessed import preprocessed, whole
 from ._rows import Rows
 from ._trace import Trace
 
 _ROUNDING = 100 * EPS  # residuals below this fraction of the targets are rounding
+_SPARE_ROWS = 64  # of a sketch: few columns need more than a multiple of them
 _ROOM = 0.5  # of the gap: what may be lost where a dual point is made feasible
 
 
@@ -139,20 +140,36 @@ def _in_units(name, task, X, b, weights, x0):
 def _solve(task, X, b, weights, x0):
     given = {"fit_intercept": task.constant, "n_threads": task.n_threads}
     design = Design(X, b[:, None], weights, **given)
-    solution = METHODS["auto"](design, Options(seed=task.seed))
-    factor = solution.factor
-    if solution.method in ("spir", "fossils"):  # their bases are a sketch's
-        factor, _ = Factor.recomputed(factor, design)
+    factor, least_squares = _coordinates(design, task)
     runs = _Runs(task, design, factor, b, weights)
     for k in sorted(range(len(task.quantiles)), key=lambda k: abs(task.quantiles[k] - 0.5)):
         if x0 is not None:
             runs.add(k, _shifted(x0[:, k], design.shift, 1.0))
         else:
-            runs.add(k, runs.nearest(k, solution.coef[:, 0]))
+            runs.add(k, runs.nearest(k, least_squares[:, 0]))
     coef, *measures = (np.array(values) for values in zip(*runs.in_order(), strict=True))
     coef = factor.least_norm(coef.T)
     coef = np.stack([_shifted(column, design.shift, -1.0) for column in coef.T], axis=1)
     return Fit(coef, *measures, runs.converged, runs.stopped, runs.history, factor)
+
+
+def _coordinates(design, task):
+    """Factor of a design, and the solution of least squares: accurate where that is the task."""
+    if task.p == 2:
+        solution = METHODS["auto"](design, Options(seed=task.seed))
+        factor = solution.factor
+        if solution.method in ("spir", "fossils"):  # their bases are a sketch's
+            factor, _ = Factor.recomputed(factor, design)
+        return factor, solution.coef
+    if design.n < 4 * design.n_design:
+        return solve_sketch(*design.all_rows(), constant=design.constant)
+    gram, products = design.gram()
+    factor = from_gram(gram) or from_dependent(gram, design)
+    if factor is not None:
+        return factor, factor.solve(products)
+    sketch = Options(seed=task.seed).made_sketch(design, 4 * design.n_design + _SPARE_ROWS)
+    rows, _ = design.sketched(sketch)
+    return from_sketch(rows, constant=design.constant).recomputed(design)
 
 
 def _shifted(coef, shift, sign):
@@ -189,6 +206,8 @@ class _Runs:
         task, p, quantile = self.task, self.task.p, self.task.quantiles[k]
         weights = self.weights if len(self.weights) else 1.0
         trace = Trace(task.max_iter, task.callback)
+        if p == 1 and self._add_by_samples(k, start, trace):
+            return
         r = self.b - self.features.fitted(start)
         unit = np.abs(r).max() or 1.0
         measure = partial(_duality.objective, p=p, quantile=quantile, weights=weights)
@@ -203,17 +222,33 @@ class _Runs:
         else:
             a = _duality.slopes(r / unit, p, quantile)
         gap = min(value, _duality.gap(self.rows, r / unit, a, p, quantile, weights))
-        self.converged &= bool(gap <= task.tol * value or value <= rounding)
+        converged = gap <= task.tol * value or value <= rounding
+        self._note(k, (start, value, gap, unit), converged, trace)
+
+    def _add_by_samples(self, k, start, trace):
+        """Solve for a quantile by way of few rows; tell whether that was possible."""
+        task, rng = self.task, np.random.default_rng(self.task.seed)
+        args = task.quantiles[k], self.weights, task.tol, trace, rng
+        found = preprocessed(self.rows, start, self.b, *args)
+        if found is None:
+            self.history += trace.history
+            trace.history.clear()
+            return False
+        coef, objective, gap = found
+        self._note(k, (coef, 2 * objective, 2 * gap, 1.0), gap <= task.tol * objective, trace)
+        return True
+
+    def _note(self, k, found, converged, trace):
+        self._found[k] = found
+        self.converged &= bool(converged)
         self.stopped |= trace.stopped
         self.history += trace.history
-        self._found[k] = start, value, gap, unit
 
     def _minimised(self, r, quantile, trace):
         """Step of the coefficients of the rows, and multipliers."""
         task, p, tol = self.task, self.task.p, _ROOM * self.task.tol
         if p == 1:
-            args = quantile, self.weights, tol, trace, np.random.default_rng(task.seed)
-            step, scores = preprocessed(self.rows, r, *args)
+            step, scores = whole(self.rows, r, quantile, self.weights, tol, trace)
             return step, 2 * (scores - (1 - quantile))
         if p == 2:
             return np.zeros(self.rows.rank), _duality.slopes(r, p, quantile)
@@ -241,6 +276,7 @@ def solve_dense(A, b, p=1.0, quantile=0.5, weights=None, tol=1e-8):
     coef : ndarray of shape (d,)
     objective, gap : float
     """
+    weights = None if p == np.inf else weights
     root = 1.0 if weights is None else np.sqrt(weights)[:, None]
     triangle = linalg.qr(root * A, mode="r", check_finite=False)[0][: A.shape[1]]
     basis = linalg.solve_triangular(triangle, np.eye(A.shape[1]))

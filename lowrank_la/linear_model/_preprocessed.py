@@ -1,14 +1,23 @@
-"""Quantile regression of many rows by way of few (Portnoy and Koenker 1997, section 5)."""
+"""Quantile regression of many rows by way of few (Portnoy and Koenker 1997, section 5).
+
+A sample tells the sign of most residuals. Rows of a known sign add a linear term to the objective;
+with it, the few that are left open have the same solution as all rows. A look at all of them
+certifies it, or leaves open other rows, closer to the better fit.
+"""
 
 import numpy as np
 
 from . import _frisch_newton
-from ._rows import Rows
+from ._rows import TILE
 
-_KEPT = 0.8  # of a sample's size: rows whose sign is left open
-_WRONG = 0.1  # of a sample's size: more wrong signs make another sample
 _MANY = 10_000  # rows from which samples save time
-_REPAIRS = 5  # of the signs that one sample gives
+_KEPT = 1.6  # of a sample's size: rows whose sign is left open at first
+_NARROWER = 0.125  # times as many, after each look
+_ROUGH = 0.1  # relative gap of a solution that is not the last, in units of rank / sample size
+_LOOKS = 6  # at all rows, until another sample is taken
+_LEAST_RATIO = 3  # of all rows to the sample
+_TINY = 1e-300
+_DENSE = 4  # times the entries of sparse rows: more are not formed in tiles
 
 
 def sample_size(n, d):
@@ -16,59 +25,131 @@ def sample_size(n, d):
     return int(np.sqrt(d) * n ** (2 / 3))
 
 
-def preprocessed(rows, b, quantile, weights, tol, trace, rng):
-    """Solve as :func:`_frisch_newton.solve` does, in less time for many rows."""
+def whole(rows, b, quantile, weights, tol, trace):
+    """Solve without a sample; see :func:`_frisch_newton.solve`."""
+    given = quantile, weights, tol, trace, rows.n_threads
+    start = _shift(rows, b, quantile, weights)
+    b = b - rows.fitted(start)
+    if rows.sparse and rows.n * rows.rank > _DENSE * rows.X.nnz:
+        empty = np.empty((-(-rows.n // TILE), 0, TILE))
+        coef, scores = _frisch_newton.solve(empty, rows.rank, b, *given, rows)
+    else:
+        coef, scores = _frisch_newton.solve(rows.tiles(), rows.rank, b, *given)
+    return start + coef, scores
+
+
+def _shift(rows, r, quantile, weights):
+    """Coefficients that shift residuals by their quantile, if the rows can do it at all."""
+    ones = weights if len(weights) else np.ones(rows.n)
+    coef = rows.combined(ones[None])[0]
+    fitted = rows.fitted(coef)
+    coef = np.quantile(r, quantile) * coef / (fitted.mean() or 1.0)
+    moved = r - rows.fitted(coef)
+    better = np.sum(ones * (moved * (quantile - (moved < 0)) - r * (quantile - (r < 0)))) < 0
+    return coef if better else np.zeros(rows.rank)
+
+
+def preprocessed(rows, start, b, quantile, weights, tol, trace, rng):
+    """Solve by way of samples.
+
+    Parameters
+    ----------
+    rows : Rows
+    start : ndarray of shape (d,)
+        Coefficients of the design.
+    b : ndarray of shape (n,)
+    quantile : float
+    weights : ndarray of shape (n,) or (0,)
+    tol : float
+        Gap to reach, as a fraction of the objective.
+    trace : Trace
+    rng : Generator
+
+    Returns
+    -------
+    found : tuple of coef, objective and gap, or None
+        Coefficients of the design; of the sum of ``(quantile - (r < 0)) * r``. None
+        where the rows are too few, or too unlike each other.
+    """
     m = sample_size(rows.n, rows.rank)
-    while rows.n > _MANY and 3 * m < rows.n and not trace.stopped:
-        found = _by_sample(rows, b, quantile, weights, tol, trace, rng, m)
+    while rows.n > _MANY and _LEAST_RATIO * m < rows.n and not trace.stopped:
+        search = _Search(rows, b, quantile, weights, trace, m)
+        found = search.run(start, tol, rng)
         if found is not None:
             return found
         m *= 2
-    formed = rows if rows.sparse else rows.formed()
-    return _frisch_newton.solve(formed, b, quantile, weights, tol, trace)
-
-
-def _by_sample(rows, b, quantile, weights, tol, trace, rng, m):
-    """Coefficients and scores; None where a sample tells too little."""
-    chosen = np.sort(rng.choice(rows.n, m, replace=False))
-    some = weights[chosen] if len(weights) else weights
-    coef, _ = _frisch_newton.solve(rows.formed(chosen), b[chosen], quantile, some, tol, trace)
-    r = b - rows.fitted(coef)
-    band = rows.norms()
-    ratios, width = r / np.where(band > 0, band, 1.0), _KEPT * m / rows.n / 2
-    levels = [max(quantile - width, 0.0), min(quantile + width, 1.0)]
-    low, high = np.quantile(ratios, levels)
-    below, above = ratios < low, ratios > high
-    for _ in range(_REPAIRS):
-        r = b - rows.fitted(coef)
-        step, scores = _without(rows, r, quantile, weights, tol, trace, below, above)
-        coef = coef + step
-        r = b - rows.fitted(coef)
-        wrong_below, wrong_above = below & (r > 0), above & (r < 0)
-        n_wrong = wrong_below.sum() + wrong_above.sum()
-        if not n_wrong or trace.stopped:
-            return coef, scores
-        if n_wrong > _WRONG * m:
-            return None
-        below, above = below & ~wrong_below, above & ~wrong_above
     return None
 
 
-def _without(rows, r, quantile, weights, tol, trace, below, above):
-    """Solve with the rows below and above the fit added up to one each."""
-    sides = [side for side in (below, above) if side.any()]
-    open_ = np.flatnonzero(~(below | above))
-    all_weights = weights if len(weights) else np.ones(rows.n)
-    mass = np.array([all_weights[side].sum() for side in sides])
-    V = np.array([side * all_weights for side in sides]) / mass[:, None]
-    globs = rows.combined(V)
-    formed = Rows(np.vstack([rows.formed(open_).X, globs]), n_threads=rows.n_threads)
-    targets = np.append(r[open_], V @ r)
-    step, found = _frisch_newton.solve(
-        formed, targets, quantile, np.append(all_weights[open_], mass), tol, trace
-    )
-    scores = np.empty(rows.n)
-    scores[open_] = found[: len(open_)]
-    for side, score in zip(sides, found[len(open_) :], strict=True):
-        scores[side] = score
-    return step, scores
+class _Search:
+    """The fit of all rows by way of one sample."""
+
+    def __init__(self, rows, b, quantile, weights, trace, m):
+        self.rows, self.b, self.quantile, self.weights = rows, b, quantile, weights
+        self.trace, self.m = trace, m
+        self.norms = np.full(rows.n, np.nan)
+        self.rough = _ROUGH * rows.rank / m
+        self.scores = np.full(rows.n, 1 - quantile)
+        self.sides = np.zeros(rows.n, np.int8)
+
+    def run(self, start, tol, rng):
+        """Return coefficients, objective and gap, or None if the sample told too little."""
+        n, kept = self.rows.n, _KEPT * self.m
+        chosen = ((np.arange(self.m) + rng.random(self.m)) * (n / self.m)).astype(np.int64)
+        sample = self.rows.taken(chosen)
+        r = self.b[chosen] - sample.fit(start)
+        shift = _shift(sample, r, self.quantile, self._some(chosen))
+        r = r - sample.fitted(shift)
+        step, _ = self._solve(sample.tiles(), r, chosen, self.rough)
+        coef = start + self.rows.mapped(shift + step)
+        band = _band(self.b[chosen] - sample.fit(coef), sample.norms(), kept / n)
+        last = np.inf
+        for look in range(_LOOKS):
+            r, combined, sums = self.rows.survey(
+                coef, self.b, self.weights, self.quantile, self.scores, band, self.norms, self.sides
+            )
+            gap = self._gap(combined, sums)
+            if look and (gap <= tol * sums[0] or self.trace.stopped):
+                return coef, sums[0], gap
+            chosen = np.flatnonzero(self.sides == 0)
+            if 2 * len(chosen) > n or not gap < last:
+                return None
+            last = gap if look else np.inf
+            open_ = self.rows.taken(chosen)
+            fixed = self._fixed(combined, sums)
+            step, self.scores[chosen] = self._solve(
+                open_.tiles(), r[chosen], chosen, tol / 2, fixed
+            )
+            coef, kept = coef + self.rows.mapped(step), _NARROWER * kept
+            r = self.b[chosen] - open_.fit(coef)
+            band = _band(r, self.norms[chosen], kept / len(chosen))
+        return None
+
+    def _some(self, chosen):
+        return self.weights[chosen] if len(self.weights) else self.weights
+
+    def _some(self, chosen):
+        return self.weights[chosen] if len(self.weights) else self.weights
+
+    def _solve(self, tiles, r, chosen, tol, fixed=None):
+        weights = self._some(chosen)
+        args = self.rows.rank, r, self.quantile, weights, tol, self.trace, self.rows.n_threads
+        return _frisch_newton.solve(tiles, *args, fixed=fixed)
+
+    def _fixed(self, combined, sums):
+        """Linear term of the rows below and above the fit."""
+        slopes = np.array([self.quantile - 1, self.quantile])
+        return slopes @ combined[:2], slopes @ sums[2:4]
+
+    def _gap(self, combined, sums):
+        """Upper bound of the objective less its least value, from scores made feasible."""
+        lack = combined[2]  # scores that are changed by -rows @ lack satisfy the constraints
+        norm = 1 / np.sqrt(self.weights.min(initial=1.0))  # no row has a larger one
+        excess = norm * np.linalg.norm(lack) / min(self.quantile, 1 - self.quantile)
+        share = 1 / (1 + excess)
+        return max(0.0, (1 - share) * sums[0] + share * (sums[1] + lack @ combined[3]))
+
+
+def _band(r, norms, share):
+    """Multiple of the norms that a share of some residuals does not exceed."""
+    return np.quantile(np.abs(r) / np.maximum(norms, _TINY), min(share, 1.0))

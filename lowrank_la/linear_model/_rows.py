@@ -1,6 +1,6 @@
 """Rows of a design in coordinates in which its columns are orthonormal."""
 
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 
@@ -8,8 +8,31 @@ from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, frozen, run_blocks
 from . import _lp_cpu as kernels
 from ._design import Design
+from ._lp_cpu import TILE
 
-BLOCK = 1 << 12  # rows; sums of blocks are added in their order
+_PARTS = 16  # of the tiles, at most, with sums each
+_LEAST = 16  # tiles of a part
+_FEW = 8  # columns that tell the norms of rows
+_NUMBERS = 1 << 18  # in the rows for which kernels are called, about
+
+
+def part_of(n_tiles):
+    """Tiles of a part, whose sums are added in their order."""
+    return max(_LEAST, -(-n_tiles // _PARTS))
+
+
+def padded(array, n):
+    """Array of one dimension with zeros up to a length, or itself."""
+    if len(array) == n:
+        return array
+    out = np.zeros(n, array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def to_fours(n):
+    """Return the next multiple of four."""
+    return -(-n // 4) * 4
 
 
 class Rows:
@@ -48,61 +71,145 @@ class Rows:
 
     def fitted(self, coef):
         """Rows times coefficients."""
-        coef = self.mapped(coef)
+        return self.fit(self.mapped(coef))
+
+    def fit(self, coef):
+        """Rows of the design itself times coefficients."""
         if self.sparse:
             p = self.X.shape[1]
             return self.X @ coef[:p] + (coef[p:].sum() - self.shift @ coef[:p])
         out = np.empty(self.n)
-        run_blocks(partial(self._add_fitted, coef), self.n, BLOCK, (out,), self.n_threads)
+        coef = padded(coef, to_fours(self.d))
+        self._run(lambda lo, hi, b, *rows: kernels.fit(*rows, coef, out[lo:hi]))
         return out
 
-    def _add_fitted(self, coef, lo, hi, b, out):
-        kernels.add_fitted(0, hi - lo, frozen(self.X[lo:hi]), self.shift, coef, out[lo:hi])
+    @property
+    def _step(self):
+        """Rows for which kernels are called: whole tiles of them."""
+        return int(np.clip(_NUMBERS // self.d // TILE, 4, 64)) * TILE
+
+    @property
+    def _n_parts(self):
+        n_tiles = -(-self.n // TILE)
+        return -(-n_tiles // part_of(n_tiles))
+
+    def _dense(self, part):
+        rows = self.X[part]
+        return frozen(rows.toarray() if self.sparse else rows)
+
+    def _run(self, work):
+        """Call ``work(lo, hi, part, first tile, last tile, 0, *rows)`` for parts of the rows."""
+
+        def run(lo, hi, b):
+            for begin in range(lo, hi, self._step):
+                end = min(hi, begin + self._step)
+                rows = self._dense(slice(begin, end)), self.shift, self.constant
+                work(begin, end, b, 0, -(-(end - begin) // TILE), 0, *rows)
+
+        run_blocks(run, self.n, part_of(-(-self.n // TILE)) * TILE, (), self.n_threads)
 
     def combined(self, V):
-        """Sums of the rows times factors, (k, n)."""
+        """Add up the rows times factors, (k, n)."""
         if self.sparse:
             sums = (self.X.T @ V.T).T - np.outer(V.sum(axis=1), self.shift)
             sums = np.c_[sums, V.sum(axis=1)] if self.constant else sums
         else:
-            sums = np.zeros((-(-self.n // BLOCK), len(V), self.d))
-            run_blocks(partial(self._add_combined, V), self.n, BLOCK, (sums,), self.n_threads)
-            sums = sums.sum(axis=0)
+            even = V if len(V) % 2 == 0 else np.vstack([V, np.zeros(self.n)])
+            sums = np.zeros((self._n_parts, 1, len(even), to_fours(self.d)))
+            self._run(lambda lo, hi, b, *rows: kernels.combine(*rows, even[:, lo:hi], sums[b]))
+            sums = sums.sum(axis=(0, 1))[: len(V), : self.d]
         return sums if self.basis is None else _matmul(sums, self.basis)
 
-    def _add_combined(self, V, lo, hi, b, sums):
-        rows = frozen(self.X[lo:hi])
-        kernels.add_combined(0, hi - lo, rows, self.shift, V[:, lo:hi], sums[b])
-
-    def formed(self, chosen=None):
-        """Return the rows, or some of them, in an array of their own."""
-        n = self.n if chosen is None else len(chosen)
-        out = aligned((n, self.rank), np.float64)
-        with single_threaded_blas():
-            run_blocks(partial(self._form, chosen), n, BLOCK, (out,), self.n_threads)
-        return Rows(frozen(out), n_threads=self.n_threads)
-
-    def _form(self, chosen, lo, hi, b, out):
-        out[lo:hi] = self._some(slice(lo, hi) if chosen is None else chosen[lo:hi])
-
-    def _some(self, part):
-        p, rows = self.X.shape[1], self.X[part]
-        if not self.sparse or self.shift.any():
-            rows = (rows.toarray() if self.sparse else rows) - self.shift
+    @cached_property
+    def _padded_basis(self):
+        """The basis, transposed and padded, and where its columns end."""
         basis = np.eye(self.d) if self.basis is None else self.basis
-        rows = rows @ basis[:p]
-        return rows + basis[p] if self.constant else rows
+        out = np.zeros((to_fours(self.rank), to_fours(self.d)))
+        out[: self.rank, : self.d] = basis.T
+        ends = [np.max(np.flatnonzero(row) + 1, initial=0) for row in out]
+        return frozen(out), to_fours(np.array(ends))
 
-    def norms(self):
-        """Norms of the rows."""
-        out = np.empty(self.n)
-        with single_threaded_blas():
-            run_blocks(self._add_norms, self.n, BLOCK, (out,), self.n_threads)
+    def taken(self, chosen):
+        """Return some rows."""
+        given = self.basis, self.shift, self.constant, self.n_threads
+        some = Rows(self.X[chosen], *given)
+        some._sketch = self._sketch
+        return some
+
+    def tiles(self, more=()):
+        """Return the rows in tiles; more of them, (k, rank), behind them."""
+        n = self.n
+        out = aligned((-(-(n + len(more)) // TILE), to_fours(self.rank), TILE), np.float64)
+        out[-(-n // TILE) :] = 0.0
+
+        def work(lo, hi, b, *rows):
+            kernels.form(*rows, *self._padded_basis, out[lo // TILE : -(-hi // TILE)])
+
+        self._run(work)
+        for i, row in enumerate(more, start=n):
+            out[i // TILE, : self.rank, i % TILE] = row
         return out
 
-    def _add_norms(self, lo, hi, b, out):
-        rows = self._some(slice(lo, hi))
-        out[lo:hi] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    @cached_property
+    def _sketch(self):
+        """Few columns whose squares tell the norms of the rows, and the least such square.
+
+        Random ones, for many columns: they tell a row that is many times larger than others, and
+        the average square added to them hides that they may miss a small one.
+        """
+        basis, _ = self._padded_basis
+        if self.rank <= _FEW:
+            return basis, 0.0
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], (_FEW, len(basis)))
+        return frozen(_matmul(signs / np.sqrt(_FEW), basis)), self.rank / self.n
+
+    def norms(self):
+        """Rough norms of the rows: at least those of average ones."""
+        sketch, floor = self._sketch
+        return np.sqrt(floor + sum(self.fit(column[: self.d]) ** 2 for column in sketch))
+
+    def survey(self, coef, targets, weights, quantile, scores, band, norms, sides):
+        """Look at all rows with some coefficients of the design.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (d,)
+        targets : ndarray of shape (n,)
+        weights : ndarray of shape (n,) or (0,)
+        quantile : float
+        scores : ndarray of shape (n,)
+            Of the dual problem: of rows on neither side.
+        band : float
+            Residuals larger than this multiple of the norms are clear.
+        norms : ndarray of shape (n,)
+            Rough norms of the rows; they are written if the first is NaN.
+        sides : ndarray of shape (n,), int8
+            1 for rows above, -1 below; overwritten by what residuals tell now.
+
+        Returns
+        -------
+        r : ndarray of shape (n,)
+        combined : ndarray of shape (4, rank)
+            Weighted sums of the rows below, above, times scores less their mean, times residuals.
+        sums : ndarray of shape (4,)
+            Objective, complementarity gap, and weighted residuals below and above.
+        """
+        r = np.empty(self.n)
+        combined = np.zeros((self._n_parts, 1, 4, to_fours(self.d)))
+        sums, coef = np.zeros((self._n_parts, 1, 4)), padded(coef, to_fours(self.d))
+        sketch, floor = self._sketch
+        sketch = sketch if np.isnan(norms[0]) else sketch[:0]
+
+        def work(lo, hi, b, *rows):
+            known = targets[lo:hi], weights[lo:hi], quantile, scores[lo:hi], band
+            found = norms[lo:hi], sides[lo:hi], r[lo:hi], combined[b], sums[b]
+            kernels.survey(*rows, coef, sketch, floor, *known, *found)
+
+        self._run(work)
+        combined = combined.sum(axis=(0, 1))[:, : self.d]
+        if self.basis is not None:
+            combined = _matmul(combined, self.basis)
+        return r, combined, sums.sum(axis=(0, 1))
 
 
 _matmul = single_threaded_blas()(np.matmul)  # the same bits on any number of threads
