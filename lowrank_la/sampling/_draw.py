@@ -74,14 +74,15 @@ def draw(scores, n_samples, rng, replace=True):
 
 def _kept(scores, n_samples):
     """Rows whose expected count is at least 1, when such rows are taken once; ascending."""
+    if n_samples >= np.count_nonzero(scores):  # whatever rounding says
+        return np.flatnonzero(scores)
     order = np.argsort(-scores, kind="stable")
     candidates, others = order[:n_samples], scores[order[n_samples:]].sum()
     leading = scores[candidates]
     tails = others + np.cumsum(leading[::-1])[::-1]  # each with those below it
     certain = leading * (n_samples - np.arange(len(leading))) >= tails
     n_kept = len(certain) if certain.all() else int(np.argmin(certain))
-    kept = candidates[:n_kept]
-    return np.sort(kept[scores[kept] > 0])
+    return np.sort(candidates[:n_kept])
 
 
 def _independent(scores, n_drawn, rng):

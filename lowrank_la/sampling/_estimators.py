@@ -84,8 +84,9 @@ class RowSampler(BaseEstimator):
 
     Notes
     -----
-    A row whose expected count is at least 1 is always drawn, and once: a row of leverage 1, such as
-    the only one of its category, is never lost.
+    A row whose expected count is at least 1 is always drawn, and once: so is a row of leverage 1,
+    such as the only one of its category, if no fewer rows are drawn than the scores add up to.
+    Those of "lewis" and "leverage" add up to the rank.
 
     "auto" is the leading term of the best known bound, times ``log(10 d) / eps**2``, for d
     columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis", "leverage" [1]_ and
@@ -361,8 +362,9 @@ class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
         sampler = RowSampler() if self.sampler is None else clone(self.sampler)
         target = y
         if y is not None and is_classifier(model):
-            check_classification_targets(y)
-            target = np.asarray(y).astype(str).astype(object)
+            target = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            check_classification_targets(target)
+            target = target.astype(str).astype(object)
         sampler.fit(X, target, sample_weight)
         X, y = _chosen(X, y, sampler.sample_indices_)
         targets = () if y is None else (y,)
@@ -464,6 +466,26 @@ class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.estimator_.transform(X)
+
+    @available_if(_estimator_has("transform"))
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """Fit, and transform all rows.
+
+        Parameters
+        ----------
+        X : array_like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows' losses.
+
+        Returns
+        -------
+        result : ndarray
+            What the estimator returns.
+        """
+        return self.fit(X, y, sample_weight).transform(X)
 
     @available_if(_estimator_has("score"))
     def score(self, X, y=None, sample_weight=None):

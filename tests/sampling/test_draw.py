@@ -100,7 +100,7 @@ def test_a_row_that_must_come_comes(replace):
 @either
 def test_as_many_as_there_are(replace):
     for n in (1, 7, 1000):
-        for scores in (np.full(n, 0.1), RNG.random(n)):
+        for scores in (np.full(n, 0.1), RNG.random(n), RNG.random(n).repeat(7)[:n]):
             for n_samples in (n, 3 * n):
                 indices, weights = sample_rows(scores, n_samples, replace=replace, rng=0)
                 np.testing.assert_array_equal(indices, np.arange(n))
