@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._support.cuda import to_host
 from .._support.random import as_generator
 from .._support.validation import as_floats, check_integer
 
@@ -48,7 +49,7 @@ def sample_rows(scores, n_samples, *, replace=True, rng=None):
     >>> sample_rows([5.0, 1.0, 0.0, 1.0, 1.0], 3, replace=False, rng=1)
     (array([0, 1, 3]), array([1. , 1.5, 1.5]))
     """
-    scores = np.asarray(as_floats("scores", scores), dtype=np.float64)
+    scores = np.asarray(to_host(as_floats("scores", scores)), dtype=np.float64)
     check_integer("n_samples", n_samples, 1)
     if scores.ndim != 1 or not scores.size:
         raise ValueError(f"scores has shape {scores.shape}: (n,) is needed")

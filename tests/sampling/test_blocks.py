@@ -1,13 +1,13 @@
 """Coresets of rows in blocks: the same on any executor, and as good as from all rows at once."""
 
 import pickle
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import ProcessPoolExecutor
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
 
@@ -20,7 +20,6 @@ SIZES = {
     "many": (10, 40, 500, 501, 900, 1400, 1990),
     "alike": range(200, 2000, 200),
 }
-close = np.testing.assert_allclose
 sampler = RowSampler(n_samples=150, random_state=0)
 
 
@@ -61,43 +60,16 @@ def test_rows_are_those_of_the_blocks(sizes, replace):
     assert found.sample_weight.sum() == pytest.approx(weights.sum(), rel=0.5)
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes", "loky"])
+@pytest.mark.parametrize("executor", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_any_executor(executor):
-    expected = coreset(blocks(X, Y), sampler)
-    if executor == "threads":
-        pool = ThreadPoolExecutor(3)
-    elif executor == "processes":
-        pool = ProcessPoolExecutor(2, mp_context=get_context("spawn"))
-    else:
-        pool = pytest.importorskip("joblib.externals.loky").ProcessPoolExecutor(2)
-    with pool:
-        assert_same(coreset(blocks(X, Y), sampler, executor=pool), expected)
+    with executor(2) as pool:
+        assert_same(coreset(blocks(X, Y), sampler, executor=pool), coreset(blocks(X, Y), sampler))
 
 
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor(2)], ids=["here", "threads"])
 def test_functions_as_blocks(pool):
     functions = (partial(block, rows) for rows in np.split(np.arange(2000), SIZES["many"]))
     assert_same(coreset(functions, sampler, executor=pool), coreset(blocks(X, Y), sampler))
-
-
-def test_blocks_are_read_when_they_are_needed():
-    read = []
-
-    def numbered():
-        for number in range(100):
-            read.append(number)
-            yield X[number::100]
-
-    with ThreadPoolExecutor(1) as pool:
-        first = []
-
-        class Counting(RowSampler):
-            pass
-
-        found = coreset(numbered(), sampler, executor=pool)
-        first.append(found.n_rows)
-    assert first == [2000]
-    assert read == list(range(100))
 
 
 @pytest.mark.parametrize(
@@ -165,10 +137,10 @@ def test_total_weight_is_unbiased(scores):
 
 def test_total_of_any_column_is_unbiased():
     totals = []
-    for seed in range(60):
-        found = coreset(blocks(abs(X)), RowSampler(n_samples=60, p=1, random_state=seed))
+    for seed in range(30):
+        found = coreset(blocks(abs(X)), RowSampler(n_samples=60, random_state=seed))
         totals.append(found.sample_weight @ found.X)
-    error = np.std(totals, axis=0) / np.sqrt(60)
+    error = np.std(totals, axis=0) / np.sqrt(30)
     assert np.all(abs(np.mean(totals, axis=0) - abs(X).sum(axis=0)) < 4 * error)
 
 
@@ -191,7 +163,7 @@ def test_as_many_as_theory_asks_for():
 
 def test_rows_of_weight_zero_never_come():
     weights = (np.arange(2000) % 2).astype(float)
-    found = coreset(blocks(X, Y, weights), sampler)
+    found = coreset(blocks(X, Y, weights, at=SIZES["alike"]), sampler)
     assert np.all(found.indices % 2 == 1)
 
 
@@ -208,9 +180,7 @@ def test_models_of_real_blocks(houses):  # noqa: F811
 
     def excess(scores, seed):
         drawn = RowSampler(scores, n_samples=1000, random_state=seed)
-        parts = (
-            (part, y[index]) for part, index in ((rows[i::8], slice(i, None, 8)) for i in range(8))
-        )
+        parts = ((rows[i::8], y[i::8]) for i in range(8))
         found = coreset(parts, drawn)
         model = LinearRegression().fit(found.X, found.y, found.sample_weight)
         return ((y - model.predict(rows)) ** 2).sum() / ((y - best.predict(rows)) ** 2).sum() - 1
