@@ -3,6 +3,7 @@
 ========================  ==========================================================
 lstsq                     coefficients, residuals, rank, condition and backward error
 SketchedLinearRegression  the estimator: a drop-in for LinearRegression, and Ridge
+LpRegression              the estimator of any power, and of quantiles
 lp_regression             least absolute residuals, quantiles, any power up to infinity
 LstsqResult               what lstsq returns
 LpRegressionResult        what lp_regression returns
@@ -14,6 +15,7 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "LpRegression": "_estimators_lp",
         "LpRegressionResult": "_lp",
         "LstsqResult": "_lstsq",
         "SketchedLinearRegression": "_estimators",

@@ -5,7 +5,7 @@ from scipy import linalg
 
 from .._support.blocks import run_blocks
 from . import _lp_cpu as kernels
-from ._rows import TILE, padded, part_of, to_fours
+from ._rows import TILE, padded, part_of
 
 _SHORTENED = 0.99995  # steps end this fraction of the way to the next bound
 _CENTRED = 0.3  # of the mean residual: products of complementary variables at first

@@ -90,7 +90,7 @@ def lp_regression(
     tol : float, default=1e-8
         Duality gap to reach, as a fraction of the objective.
     max_iter : int, default=100
-        Newton steps, at most, for each quantile.
+        Newton steps, at most, for each quantile and each problem of fewer rows on the way.
     n_jobs : int, default=None
         Threads; None takes what Numba and joblib allow. The result does not
         depend on it.
@@ -152,7 +152,7 @@ def lp_regression(
     A, Y, weights = _checked_data(A, b, sample_weight, "cpu")
     if np.ndim(b) != 1:
         raise ValueError(f"b has shape {np.shape(b)}: ({A.shape[0]},) is needed")
-    p, quantiles = _checked_power(p), _checked_quantiles(quantile, p)
+    p, quantiles = checked_power(p), checked_quantiles(quantile, p)
     several = np.ndim(quantile) > 0
     shape = (A.shape[1], len(quantiles)) if several else (A.shape[1],)
     x0 = None if x0 is None else _checked_start(x0, shape)
@@ -187,13 +187,15 @@ def checked_task(p, quantiles, tol, max_iter, n_jobs, seed, callback=None, const
     )  # fmt: skip
 
 
-def _checked_power(p):
+def checked_power(p):
+    """Return a power as a float, or raise a ValueError."""
     if not isinstance(p, Real) or isinstance(p, bool) or not p >= 1:
         raise ValueError(f"p={p!r}: a number of at least 1 is needed, or infinity")
     return float(p)
 
 
-def _checked_quantiles(quantile, p):
+def checked_quantiles(quantile, p):
+    """Return quantiles as a tuple of floats, or raise a ValueError."""
     try:
         quantiles = np.atleast_1d(np.asarray(quantile))
     except ValueError:

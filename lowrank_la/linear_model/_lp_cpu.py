@@ -22,15 +22,15 @@ def _transpose(X, begin, count, shift, constant, flat, out):
     first = np.uint64(begin) * p
     for e in range(np.uint64(count) * p):
         flat[e] = rows[first + e]
-    for l in range(np.uint64(out.shape[0])):
-        column = out[l]
-        if l < p:
-            subtracted = shift[l]
+    for c in range(np.uint64(out.shape[0])):
+        column = out[c]
+        if c < p:
+            subtracted = shift[c]
             for k in range(count):
-                column[k] = flat[np.uint64(k) * p + l] - subtracted
+                column[k] = flat[np.uint64(k) * p + c] - subtracted
         else:
             for k in range(count):
-                column[k] = 1.0 if constant and l == p else 0.0
+                column[k] = 1.0 if constant and c == p else 0.0
         for k in range(count, TILE):
             column[k] = 0.0
 
@@ -38,17 +38,17 @@ def _transpose(X, begin, count, shift, constant, flat, out):
 @kernel(forceinline=True)
 def _add_fitted(tile, coef, out):
     """Add the rows of a tile times coefficients to (TILE,)."""
-    for l in range(0, tile.shape[0], 4):
-        t0, t1, t2, t3 = tile[l], tile[l + 1], tile[l + 2], tile[l + 3]
-        c0, c1, c2, c3 = coef[l], coef[l + 1], coef[l + 2], coef[l + 3]
+    for c in range(0, tile.shape[0], 4):
+        t0, t1, t2, t3 = tile[c], tile[c + 1], tile[c + 2], tile[c + 3]
+        c0, c1, c2, c3 = coef[c], coef[c + 1], coef[c + 2], coef[c + 3]
         for k in range(TILE):
             out[k] += (c0 * t0[k] + c1 * t1[k]) + (c2 * t2[k] + c3 * t3[k])
 
 
 @kernel(forceinline=True)
-def _dots(tile, l, v0, v1):
+def _dots(tile, c, v0, v1):
     """Products of four columns of a tile with two vectors, summed over the rows."""
-    t0, t1, t2, t3 = tile[l], tile[l + 1], tile[l + 2], tile[l + 3]
+    t0, t1, t2, t3 = tile[c], tile[c + 1], tile[c + 2], tile[c + 3]
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
     for k in range(TILE):
         a0 += t0[k] * v0[k]
@@ -67,30 +67,30 @@ def _add_combined(tile, V, sums):
     """Add sums of rows times factors, (even, TILE), to (even, columns)."""
     for t in range(0, V.shape[0], 2):
         total, other = sums[t], sums[t + 1]
-        for l in range(0, tile.shape[0], 4):
-            a0, a1, a2, a3, b0, b1, b2, b3 = _dots(tile, l, V[t], V[t + 1])
-            total[l] += a0
-            total[l + 1] += a1
-            total[l + 2] += a2
-            total[l + 3] += a3
-            other[l] += b0
-            other[l + 1] += b1
-            other[l + 2] += b2
-            other[l + 3] += b3
+        for c in range(0, tile.shape[0], 4):
+            a0, a1, a2, a3, b0, b1, b2, b3 = _dots(tile, c, V[t], V[t + 1])
+            total[c] += a0
+            total[c + 1] += a1
+            total[c + 2] += a2
+            total[c + 3] += a3
+            other[c] += b0
+            other[c + 1] += b1
+            other[c + 2] += b2
+            other[c + 3] += b3
 
 
-@kernel
+@kernel(forceinline=True)
 def _add_gram(tile, q, r, weighted, gram):
     """Add the Gram matrix of a tile, weighted by q, and behind it the products with r."""
     d = tile.shape[0]
-    for l in range(d):
-        column, out = tile[l], weighted[l]
+    for c in range(d):
+        column, out = tile[c], weighted[c]
         for k in range(TILE):
             out[k] = q[k] * column[k]
-    for l in range(0, d, 4):
-        g0, g1, g2, g3 = gram[l], gram[l + 1], gram[l + 2], gram[l + 3]
-        for j in range(l, d, 2):
-            a0, a1, a2, a3, b0, b1, b2, b3 = _dots(weighted, l, tile[j], tile[j + 1])
+    for c in range(0, d, 4):
+        g0, g1, g2, g3 = gram[c], gram[c + 1], gram[c + 2], gram[c + 3]
+        for j in range(c, d, 2):
+            a0, a1, a2, a3, b0, b1, b2, b3 = _dots(weighted, c, tile[j], tile[j + 1])
             g0[j] += a0
             g1[j] += a1
             g2[j] += a2
@@ -99,7 +99,7 @@ def _add_gram(tile, q, r, weighted, gram):
             g1[j + 1] += b1
             g2[j + 1] += b2
             g3[j + 1] += b3
-        a0, a1, a2, a3, _, _, _, _ = _dots(weighted, l, r, r)
+        a0, a1, a2, a3, _, _, _, _ = _dots(weighted, c, r, r)
         g0[d] += a0
         g1[d] += a1
         g2[d] += a2
@@ -113,9 +113,9 @@ def _map(tile, basis, heights, out):
         column, coef = out[j], basis[j]
         for k in range(TILE):
             column[k] = 0.0
-        for l in range(0, heights[j], 4):
-            t0, t1, t2, t3 = tile[l], tile[l + 1], tile[l + 2], tile[l + 3]
-            c0, c1, c2, c3 = coef[l], coef[l + 1], coef[l + 2], coef[l + 3]
+        for c in range(0, heights[j], 4):
+            t0, t1, t2, t3 = tile[c], tile[c + 1], tile[c + 2], tile[c + 3]
+            c0, c1, c2, c3 = coef[c], coef[c + 1], coef[c + 2], coef[c + 3]
             for k in range(TILE):
                 column[k] += (c0 * t0[k] + c1 * t1[k]) + (c2 * t2[k] + c3 * t3[k])
 

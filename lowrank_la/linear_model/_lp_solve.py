@@ -141,9 +141,10 @@ def _solve(task, X, b, weights, x0):
     given = {"fit_intercept": task.constant, "n_threads": task.n_threads}
     design = Design(X, b[:, None], weights, **given)
     factor, least_squares = _coordinates(design, task)
-    runs = _Runs(task, design, factor, b, weights)
+    basis = linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
+    runs = _Runs(task, X, np.ascontiguousarray(basis), design.shift, b, weights)
     for k in sorted(range(len(task.quantiles)), key=lambda k: abs(task.quantiles[k] - 0.5)):
-        if x0 is not None:
+        if x0 is not None and task.p != 2:
             runs.add(k, _shifted(x0[:, k], design.shift, 1.0))
         else:
             runs.add(k, runs.nearest(k, least_squares[:, 0]))
@@ -182,13 +183,10 @@ def _shifted(coef, shift, sign):
 class _Runs:
     """Solutions for several quantiles of the same rows."""
 
-    def __init__(self, task, design, factor, b, weights):
-        basis = linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
-        given = {"shift": design.shift, "constant": task.constant, "n_threads": task.n_threads}
+    def __init__(self, task, X, basis, shift, b, weights):
         self.task, self.b = task, b
         self.weights = np.empty(0) if weights is None else weights
-        self.rows = Rows(design.X, np.ascontiguousarray(basis), **given)
-        self.features = Rows(design.X, **given)
+        self.rows = Rows(X, basis, shift, task.constant, task.n_threads)
         self.converged, self.stopped, self.history, self._found = True, False, [], {}
 
     def nearest(self, k, otherwise):
@@ -208,7 +206,7 @@ class _Runs:
         trace = Trace(task.max_iter, task.callback)
         if p == 1 and self._add_by_samples(k, start, trace):
             return
-        r = self.b - self.features.fitted(start)
+        r = self.b - self.rows.fit(start)
         unit = np.abs(r).max() or 1.0
         measure = partial(_duality.objective, p=p, quantile=quantile, weights=weights)
         value = measure(r / unit)
@@ -216,7 +214,7 @@ class _Runs:
         if value > rounding and self.rows.rank:
             step, a = self._minimised(r / unit, quantile, trace)
             coef = start + unit * self.rows.mapped(step)
-            moved = self.b - self.features.fitted(coef)
+            moved = self.b - self.rows.fit(coef)
             if measure(moved / unit) < value:
                 start, r, value = coef, moved, measure(moved / unit)
         else:
@@ -246,7 +244,7 @@ class _Runs:
 
     def _minimised(self, r, quantile, trace):
         """Step of the coefficients of the rows, and multipliers."""
-        task, p, tol = self.task, self.task.p, _ROOM * self.task.tol
+        p, tol = self.task.p, _ROOM * self.task.tol
         if p == 1:
             step, scores = whole(self.rows, r, quantile, self.weights, tol, trace)
             return step, 2 * (scores - (1 - quantile))
@@ -279,12 +277,11 @@ def solve_dense(A, b, p=1.0, quantile=0.5, weights=None, tol=1e-8):
     weights = None if p == np.inf else weights
     root = 1.0 if weights is None else np.sqrt(weights)[:, None]
     triangle = linalg.qr(root * A, mode="r", check_finite=False)[0][: A.shape[1]]
-    basis = linalg.solve_triangular(triangle, np.eye(A.shape[1]))
-    factor = Factor(basis, np.eye(A.shape[1]), 1.0)
-    task = Task(p, (quantile,), tol, n_threads=1)
-    design = Design(A, b[:, None], n_threads=1)
-    runs = _Runs(task, design, factor, b, weights)
-    runs.add(0, basis @ (basis.T @ (A.T @ (b if weights is None else weights * b))))
+    rows = linalg.solve_triangular(triangle, A.T, trans=1, check_finite=False).T
+    rows = np.ascontiguousarray(rows)
+    runs = _Runs(Task(p, (quantile,), tol, n_threads=1), rows, None, None, b, weights)
+    runs.add(0, rows.T @ (b if weights is None else weights * b))
     coef, objective, gap, unit = runs.in_order()[0]
+    coef = linalg.solve_triangular(triangle, coef, check_finite=False)
     power = unit if p == np.inf else unit**p
     return coef, power * objective, power * gap
