@@ -12,7 +12,7 @@ from ._sampling_problems import leverage_matrix
 from ._two_threads import NOTE, raced, tell
 
 TOL = 1e-3  # largest relative error
-_REFERENCE = 1e-11  # relative change of weights that are taken for the right ones
+_START, _REFERENCE = 1e-8, 1e-11  # relative changes: of a start, of what is taken for right
 _ENOUGH = 1000  # iterations
 OURS, LOOP = "lewis_weights", "numpy loop"
 
@@ -37,7 +37,7 @@ def error(w, right):
 
 def right_weights(A, p):
     """Weights to more digits than anybody is asked for: a start of ours, then the loop."""
-    w = lewis_weights(A, p, tol=_REFERENCE).weights
+    w = lewis_weights(A, p, tol=_START).weights
     for _ in range(_ENOUGH):
         w, last = step(A, p, w), w
         if error(last, w) <= _REFERENCE:

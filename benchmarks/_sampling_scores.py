@@ -135,17 +135,16 @@ def rows_of(bench, contest, title, timings, clock="cpu", setting=""):
         )  # fmt: skip
 
 
-def race(index, quick):
-    """Measure a contest in this process, and print it."""
-    title, timings = measured(CONTESTS[index], quick, rounds=5)
+def race(quick):
+    """Measure the first contest in this process, and print it."""
+    title, timings = measured(CONTESTS[0], quick)
     tell(timings, title)
 
 
 def two_threads_rows(bench):
     """Compare on the wall clock."""
-    for index, contest in enumerate(CONTESTS[: 1 if bench.quick else 2]):
-        timings, title = raced("_sampling_scores", index, bench.quick)
-        yield from rows_of(bench, contest._replace(bars={}), title, timings, "wall", NOTE)
+    timings, title = raced("_sampling_scores", bench.quick)
+    yield from rows_of(bench, CONTESTS[0]._replace(bars={}), title, timings, "wall", NOTE)
 
 
 def peak(index, name, quick):
@@ -159,8 +158,8 @@ def peak(index, name, quick):
 def memory_rows(bench):
     """Compare the most memory beside the matrix, each in a process of its own."""
     for index in range(1 if bench.quick else 2):
-        found = {}
-        for name in (EXACT, STABLE, *EXPRESSIONS, QR):
+        found, peers = {}, () if index else (*EXPRESSIONS, QR)
+        for name in (EXACT, STABLE, *peers):
             code = f"from benchmarks._sampling_scores import peak; peak{index, name, bench.quick}"
             cpu_s, (held, size, shape) = fresh(code)
             found[name] = cpu_s, held
