@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Coreset": "_estimators_blocks",
-        "CoresetEstimator": "_estimators",
+        "CoresetEstimator": "_estimators_coreset",
         "LewisResult": "_lewis",
         "RowSampler": "_estimators",
         "TotalSensitivity": "_sensitivity",

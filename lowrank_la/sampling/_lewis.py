@@ -9,7 +9,7 @@ from .._support.blas import single_threaded_blas
 from .._support.cuda import is_device_array, to_device
 from .._support.result import Result
 from .._support.validation import check_integer, warn_not_converged
-from ._leverage import Rows, check_number, exact_factor, inverse_root, stable_factor
+from ._rows import Rows, check_number, exact_factor, inverse_root, stable_factor
 
 _MEMORY = 5  # steps that the next one is extrapolated from
 _ROUGH = 1e-6  # reciprocal condition from which one Gram matrix is good enough for a step

@@ -11,8 +11,8 @@ from .._support.random import as_generator
 from .._support.validation import check_integer
 from ..linear_model._lp_solve import solve_dense
 from ._draw import draw
-from ._leverage import Rows, check_number, inverse_root
 from ._lewis import lewis
+from ._rows import Rows, check_number, inverse_root
 from ._sizes import sample_size
 
 METHODS = "exact", "approximate"
