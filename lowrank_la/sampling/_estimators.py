@@ -242,8 +242,9 @@ class RowSampler(BaseEstimator):
 
 def _target_columns(y):
     """Columns of numeric targets, or for classes whether a row is in each but the first."""
-    y = np.asarray(y)
-    if y.dtype.kind in "OSUT":
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    numbers = y.dtype.kind == "O" and isinstance(y.flat[0], Real)
+    if y.dtype.kind in "OSUT" and not numbers:
         return OneHotEncoder(drop="first", sparse_output=False).fit_transform(_as_columns(y))
     return _as_columns(check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y"))
 

@@ -5,7 +5,12 @@ from scipy import linalg
 
 from .._support.blas import single_threaded_blas
 from .._support.cuda import resolve_device
-from .._support.validation import check_positive, check_threads, check_weights
+from .._support.validation import (
+    check_positive,
+    check_threads,
+    check_weights,
+    require_memory,
+)
 from ..linear_model._design import Design, column_sizes
 from ..linear_model._factor import from_dependent, from_gram, from_sketch
 from ..linear_model._lstsq import _power_of_two, checked_design, require_finite, scaled, units
@@ -53,6 +58,8 @@ class Rows:
         self._name, self._where = name, {"n_threads": n_jobs, "device": resolve_device(device, A)}
         self.A = checked_design(name, A, self._where["device"])
         self.n, self.d = self.A.shape
+        what = f"A Gram matrix of the {self.d} columns of {name}"
+        require_memory(what, 4 * 8 * self.d**2, "Sample or sketch the columns first.")
         self.scale, self._root = np.ones(self.d), np.sqrt(ridge)
         self.weighted = sample_weight is not None
         self.weights = check_weights(sample_weight, self.n)

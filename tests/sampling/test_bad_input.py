@@ -171,6 +171,20 @@ def test_targets(y):
         assert pickle.dumps(model) == before
 
 
+def test_sparse_targets():
+    for y in (sparse.csr_array(A[:, :1]), sparse.csc_matrix(A[:, :1])):
+        with pytest.raises(TypeError, match="[Ss]parse"):
+            RowSampler(n_samples=9).fit(A, y)
+
+
+def test_more_sparse_columns_than_memory_takes():
+    rows = sparse.random_array((1000, 300_000), density=1e-6, format="csr", rng=0)
+    with pytest.raises(MemoryError, match="300000 columns of A"):
+        leverage_scores(rows)
+    with pytest.raises(MemoryError, match="300001 columns of X"):
+        RowSampler(n_samples=9).fit(rows)
+
+
 def test_estimators_without_weights():
     with pytest.raises(ValueError, match="takes no sample_weight"):
         CoresetEstimator(KNeighborsClassifier()).fit(A, np.arange(60) % 2)
