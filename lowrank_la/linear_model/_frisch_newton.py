@@ -65,7 +65,7 @@ class _State:
         r = padded(b, shape[0] * TILE).reshape(shape)
         self.x, self.s, self.z, self.w, self.q, self.r = np.empty((6, *shape))
         self.dx, self.dz, self.dw = np.zeros((3, *shape))
-        self.V = np.empty((shape[0], 2, TILE))
+        self.barrier, self.second = np.empty((2, *shape))
         self.part = part_of(shape[0])
         self.n_parts = -(-shape[0] // self.part)
         self.excess = excess + self._begin(r)  # of the scores' sums, which are to be zero
@@ -126,7 +126,7 @@ class _State:
     def _combined(self, sums):
         if self.rows is None:
             return sums.sum(axis=0)[:, : self.rank]
-        V = self.V.transpose(1, 0, 2).reshape(2, -1)
+        V = np.stack([self.barrier.ravel(), self.second.ravel()])
         return self.rows.combined(V[:, : self.n])
 
     def step(self):
@@ -136,7 +136,8 @@ class _State:
         affine, coef = self._fitted(solved(factor, products + self.excess))
         combined = np.zeros((self.n_parts, 2, self.tiles.shape[1]))
         sums = self._run(
-            kernels.predict, 5, coef, *self.point, self.weights, affine, self.V, combined,
+            kernels.predict, 5, coef, *self.point, self.weights, affine,
+            self.barrier, self.second, combined,
         )  # fmt: skip
         barrier, second = self._combined(combined)
         mu = self._target(sums)

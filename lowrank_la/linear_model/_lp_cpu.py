@@ -63,20 +63,18 @@ def _dots(tile, c, v0, v1):
 
 
 @kernel(forceinline=True)
-def _add_combined(tile, V, sums):
-    """Add sums of rows times factors, (even, TILE), to (even, columns)."""
-    for t in range(0, V.shape[0], 2):
-        total, other = sums[t], sums[t + 1]
-        for c in range(0, tile.shape[0], 4):
-            a0, a1, a2, a3, b0, b1, b2, b3 = _dots(tile, c, V[t], V[t + 1])
-            total[c] += a0
-            total[c + 1] += a1
-            total[c + 2] += a2
-            total[c + 3] += a3
-            other[c] += b0
-            other[c + 1] += b1
-            other[c + 2] += b2
-            other[c + 3] += b3
+def _add_combined(tile, v0, v1, total, other):
+    """Add sums of rows times two factors to (columns,) each."""
+    for c in range(0, tile.shape[0], 4):
+        a0, a1, a2, a3, b0, b1, b2, b3 = _dots(tile, c, v0, v1)
+        total[c] += a0
+        total[c + 1] += a1
+        total[c + 2] += a2
+        total[c + 3] += a3
+        other[c] += b0
+        other[c + 1] += b1
+        other[c + 2] += b2
+        other[c + 3] += b3
 
 
 @kernel(forceinline=True)
@@ -159,7 +157,8 @@ def combine(lo, hi, b, X, shift, constant, V, sums):
         for i in range(V.shape[0]):
             for k in range(TILE):
                 v[i, k] = V[i, begin + k] if k < count else 0.0
-        _add_combined(tile, v, sums[b])
+        for i in range(0, V.shape[0], 2):
+            _add_combined(tile, v[i], v[i + 1], sums[b, i], sums[b, i + 1])
 
 
 @kernel
@@ -167,8 +166,7 @@ def begin(lo, hi, b, tiles, r, mu, quantile, weights, x, s, z, w, combined):
     # (parts, r, TILE), (parts, TILE), (parts, TILE) in; (parts, TILE) four times out;
     # (blocks, 2, r) in and out: sums of the rows times scores less their mean
     # The scores for which both products of complementary variables are mu.
-    V = np.zeros((2, TILE))
-    v = V[0]
+    v, zeros = np.zeros(TILE), np.zeros(TILE)
     for t in range(np.uint64(lo), np.uint64(hi)):
         r_, weight, x_, s_, z_, w_ = r[t], weights[t], x[t], s[t], z[t], w[t]
         for k in range(TILE):
@@ -177,7 +175,7 @@ def begin(lo, hi, b, tiles, r, mu, quantile, weights, x, s, z, w, combined):
             x_[k], s_[k] = 2.0 / (root - ratio), 2.0 / (root + ratio)
             z_[k], w_[k] = mu / x_[k], mu / s_[k]
             v[k] = weight[k] * (x_[k] - (1.0 - quantile))
-        _add_combined(tiles[t], V, combined[b])
+        _add_combined(tiles[t], v, zeros, combined[b, 0], combined[b, 1])
 
 
 @kernel
@@ -205,16 +203,31 @@ def move(lo, hi, b, tiles, x, s, z, w, dx, dz, dw, steps, quantile, weights, q, 
     sums[b, 0], sums[b, 1], sums[b, 2] = gap, objective, mass
 
 
+@kernel(forceinline=True)
+def _larger(value, other):
+    """Return the larger number, by a selection: `max` cares for NaN, and is no vector operation."""
+    return value if value > other else other
+
+
+@kernel(forceinline=True)
+def _largest(values):
+    largest = values[0]
+    for k in range(TILE):
+        largest = _larger(largest, values[k])
+    return largest
+
+
 @kernel
-def predict(lo, hi, b, tiles, coef, x, s, z, w, weights, fitted, V, combined, sums):
+def predict(lo, hi, b, tiles, coef, x, s, z, w, weights, fitted, barrier, second, combined, sums):
     # (parts, r, TILE), (r,), (parts, TILE) five times in; (parts, TILE) in and out;
-    # (parts, 2, TILE) out; (blocks, 2, r) in and out; (blocks, 5) out
+    # (parts, TILE) twice out; (blocks, 2, r) in and out; (blocks, 5) out
     # The affine step, and what Mehrotra's corrector needs of it, whatever its length:
-    # V: factors of the rows for the barrier, and for the second order.
-    primal = dual = first = second = third = 0.0
+    # factors of the rows for the barrier, and for the second order.
+    first = middle = third = 0.0
+    primal, dual, step = np.zeros(TILE), np.zeros(TILE), np.empty(TILE)
     for t in range(np.uint64(lo), np.uint64(hi)):
         x_, s_, z_, w_, weight, f_ = x[t], s[t], z[t], w[t], weights[t], fitted[t]
-        v0, v1 = V[t, 0], V[t, 1]
+        v0, v1 = barrier[t], second[t]
         _add_fitted(tiles[t], coef, f_)
         for k in range(TILE):
             ix, is_ = 1.0 / x_[k], 1.0 / s_[k]
@@ -222,22 +235,27 @@ def predict(lo, hi, b, tiles, coef, x, s, z, w, weights, fitted, V, combined, su
             dx = q * (w_[k] - z_[k] - f_[k])
             fall, rise = dx * ix, dx * is_
             dz, dw = -z_[k] * (1.0 + fall), -w_[k] * (1.0 - rise)
-            first += weight[k] * dx * (z_[k] - w_[k])
-            second += weight[k] * (x_[k] * dz + s_[k] * dw)
-            third += weight[k] * dx * (dz - dw)
-            primal = max(primal, max(-fall, rise))
-            dual = max(dual, max(1.0 + fall, 1.0 - rise))
             v0[k] = weight[k] * q * (ix - is_)
             v1[k] = weight[k] * q * dx * (dz * ix + dw * is_)
-        _add_combined(tiles[t], V[t], combined[b])
-    sums[b, 0], sums[b, 1], sums[b, 2], sums[b, 3], sums[b, 4] = first, second, third, primal, dual
+            primal[k] = _larger(primal[k], _larger(-fall, rise))
+            dual[k] = _larger(dual[k], _larger(1.0 + fall, 1.0 - rise))
+            step[k] = dx
+        for k in range(TILE):
+            dx, ratio = step[k], step[k] / (x_[k] * s_[k])
+            dz, dw = -z_[k] * (1.0 + ratio * s_[k]), -w_[k] * (1.0 - ratio * x_[k])
+            first += weight[k] * dx * (z_[k] - w_[k])
+            middle += weight[k] * (x_[k] * dz + s_[k] * dw)
+            third += weight[k] * dx * (dz - dw)
+        _add_combined(tiles[t], v0, v1, combined[b, 0], combined[b, 1])
+    sums[b, 0], sums[b, 1], sums[b, 2] = first, middle, third
+    sums[b, 3], sums[b, 4] = _largest(primal), _largest(dual)
 
 
 @kernel
 def correct(lo, hi, b, tiles, coef, x, s, z, w, affine, fitted, mu, dx, dz, dw, sums):
     # (parts, r, TILE), (r,), (parts, TILE) five times in; fitted in and out;
     # (parts, TILE) thrice, (blocks, 2) out: reciprocals of the longest steps
-    primal = dual = 0.0
+    primal, dual = np.zeros(TILE), np.zeros(TILE)
     for t in range(np.uint64(lo), np.uint64(hi)):
         x_, s_, z_, w_, a_, f_ = x[t], s[t], z[t], w[t], affine[t], fitted[t]
         dx_, dz_, dw_ = dx[t], dz[t], dw[t]
@@ -253,9 +271,9 @@ def correct(lo, hi, b, tiles, coef, x, s, z, w, affine, fitted, mu, dx, dz, dw, 
             dx_[k] = step
             dz_[k] = mu * ix - z_[k] * (1.0 + fall) - low
             dw_[k] = mu * is_ - w_[k] * (1.0 - rise) + high
-            primal = max(primal, max(-fall, rise))
-            dual = max(dual, max(-dz_[k] / z_[k], -dw_[k] / w_[k]))
-    sums[b, 0], sums[b, 1] = primal, dual
+            primal[k] = _larger(primal[k], _larger(-fall, rise))
+            dual[k] = _larger(dual[k], _larger(-dz_[k] / z_[k], -dw_[k] / w_[k]))
+    sums[b, 0], sums[b, 1] = _largest(primal), _largest(dual)
 
 
 @kernel
@@ -265,13 +283,10 @@ def survey(
 ):  # fmt: skip
     # (n, p), (p,), (d,), (k or 0, d), (n,), (n,) or (0,), (n,) in; (n,) twice in and out;
     # (n,) out; (parts, 4, d), (parts, 4) in and out: see Rows.survey
-    flat, tile, V = (
-        np.empty(TILE * X.shape[1]),
-        np.empty((coef.shape[0], TILE)),
-        np.empty((4, TILE)),
-    )
+    flat, tile = np.empty(TILE * X.shape[1]), np.empty((coef.shape[0], TILE))
     fitted, squares, total = np.empty(TILE), np.empty(TILE), sums[b]
-    below, above, score, weighted = V[0], V[1], V[2], V[3]
+    below, above = np.empty(TILE), np.empty(TILE)
+    score, weighted = np.empty(TILE), np.empty(TILE)
     objective = gap = r_below = r_above = 0.0
     for t in range(lo, hi):
         begin = t * TILE
@@ -296,7 +311,8 @@ def survey(
             weight = weights[i] if weights.shape[0] else 1.0
             residual = targets[i] - fitted[k]
             slope = quantile if residual > 0.0 else quantile - 1.0
-            known = scores[i] if sides[i] == 0 else np.float64(sides[i] > 0)
+            known, side = scores[i], sides[i]
+            known = known if side == 0 else (1.0 if side > 0 else 0.0)
             excess = known - (1.0 - quantile)
             objective += weight * residual * slope
             gap += weight * residual * (slope - excess)
@@ -309,7 +325,8 @@ def survey(
             r_above += above[k] * residual
             score[k] = weight * excess
             weighted[k] = weight * residual
-        _add_combined(tile, V, combined[b])
+        _add_combined(tile, below, above, combined[b, 0], combined[b, 1])
+        _add_combined(tile, score, weighted, combined[b, 2], combined[b, 3])
     total[0] += objective
     total[1] += gap
     total[2] += r_below
