@@ -19,7 +19,8 @@ from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
 from .embedding import FastRP
-from .linear_model import SketchedLinearRegression
+from .linear_model import LpRegression, SketchedLinearRegression
+from .sampling import CoresetEstimator, RowSampler
 from .transport import SinkhornTransport
 
 _TILE, _SQUARE = 4, 7  # pixels on a side
@@ -203,24 +204,59 @@ def _surroundings(photo):
     return squares.reshape(photo.size, -1)
 
 
-def lstsq_focus(figure):
-    """Bring a photo into focus by what least squares learn from another one."""
+def _focus():
+    """Two sharp gray photos, and what they look like out of focus, in steps of a camera."""
     sharp = [photo.mean(axis=2) / 255 for photo in load_sample_images().images]
-    blurred = [np.round(255 * gaussian_filter(photo, 1.2)) / 255 for photo in sharp]
-    model = SketchedLinearRegression(random_state=0)
-    seconds = _timed_fit(model, _surroundings(blurred[1]), y=sharp[1].ravel())
-    focused = model.predict(_surroundings(blurred[0])).reshape(sharp[0].shape)
+    return sharp, [np.round(255 * gaussian_filter(photo, 1.2)) / 255 for photo in sharp]
+
+
+def _show_parts(figure, images, part):
     figure.set_size_inches(10, 3.1)
-    images, part = (blurred[0], focused, sharp[0]), (slice(90, 290), slice(210, 460))
-    titles = "out of focus", "by a filter that a photo of a flower taught", "as it was"
-    for axis, image, title in zip(figure.subplots(1, 3), images, titles, strict=True):
+    for axis, (title, image) in zip(figure.subplots(1, len(images)), images.items(), strict=True):
         axis.imshow(image[part], cmap="gray", vmin=0, vmax=1)
         axis.set_title(title, fontsize="medium")
         axis.set_axis_off()
-    errors = [np.sqrt(np.mean((image - sharp[0]) ** 2)) for image in images[:2]]
+
+
+def lstsq_focus(figure):
+    """Bring a photo into focus by what least squares learn from another one."""
+    (sharp, flower), (blurred, blurred_flower) = _focus()
+    model = SketchedLinearRegression(random_state=0)
+    seconds = _timed_fit(model, _surroundings(blurred_flower), y=flower.ravel())
+    focused = model.predict(_surroundings(blurred)).reshape(sharp.shape)
+    images = {
+        "out of focus": blurred,
+        "by a filter that a photo of a flower taught": focused,
+        "as it was": sharp,
+    }
+    _show_parts(figure, images, (slice(90, 290), slice(210, 460)))
+    errors = [np.sqrt(np.mean((image - sharp) ** 2)) for image in (blurred, focused)]
     outcome = f"rms error {errors[0]:.3f} to {errors[1]:.3f} of 1, "
     outcome += f"backward error {model.backward_error_:.0e}"
-    return Row("least squares: focus a photo", sharp[1].size, model.n_passes_, seconds, outcome)
+    return Row("least squares: focus a photo", flower.size, model.n_passes_, seconds, outcome)
+
+
+def lp_spoiled(figure):
+    """Learn the same from a flower of which 3 pixels in 10 are white: a median does not mind."""
+    (sharp, flower), (blurred, blurred_flower) = _focus()
+    spoiled = np.where(np.random.default_rng(0).random(flower.shape) < 0.3, 1.0, flower)
+    X, y, others = _surroundings(blurred_flower), spoiled.ravel(), _surroundings(blurred)
+    mean = SketchedLinearRegression(random_state=0).fit(X, y).predict(others).reshape(sharp.shape)
+    model = CoresetEstimator(LpRegression(), RowSampler(p=1, n_samples=0.03, random_state=0))
+    seconds = _timed_fit(model, X, y=y)
+    median = model.predict(others).reshape(sharp.shape)
+    images = {
+        "all that there is to learn from": spoiled,
+        "out of focus": blurred,
+        "by least squares": mean,
+        "by a median, of 3 % of the pixels": median,
+    }
+    _show_parts(figure, images, (slice(90, 290), slice(250, 420)))
+    errors = [np.sqrt(np.mean((image - sharp) ** 2)) for image in (mean, median)]
+    fit = model.estimator_
+    outcome = f"rms error {errors[0]:.3f} to {errors[1]:.3f} of 1, "
+    outcome += f"duality gap {fit.duality_gap_ / fit.objective_:.0e}"
+    return Row("median, of a sample of pixels", y.size, fit.n_iter_, seconds, outcome)
 
 
 TOUR = [
@@ -232,6 +268,7 @@ TOUR = [
     transport_colours,
     fastrp_digits,
     lstsq_focus,
+    lp_spoiled,
 ]
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lowrank_la import __main__ as tour
@@ -22,6 +24,14 @@ def test_the_tour_shows_a_row_and_a_picture_for_each_stop(shown, tmp_path):
     assert pictures == sorted(f"{stop.__name__}.png" for stop in tour.TOUR)
     assert all(path.stat().st_size > 5000 for path in tmp_path.rglob("*.png"))
     assert str(tmp_path / "pictures") in lines[-1]
+
+
+def test_the_median_stop_withstands_spoiled_pixels():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    row = tour.lp_spoiled(figure)
+    mean, median = (float(error) for error in re.findall(r"0\.\d{3}", row.outcome))
+    assert median < mean / 2
+    assert len(figure.axes) == 4
 
 
 def test_the_tour_asks_for_matplotlib(capsys, monkeypatch, tmp_path):
