@@ -86,10 +86,10 @@ REAL = {
     ]
     for name in ("housing", "diamonds", "flights")
 }
-TWO_THREADS = [  # the best peers of the main contests
-    contest._replace(
-        peers=(PFN, TUNED, FNB) if HIGHS not in contest.peers else (PFN, TUNED, HIGHS), rounds=5
-    )
+TWO_THREADS = [  # the best peers of the main contests; what draws at random has more turns
+    contest._replace(peers=(PFN, TUNED, HIGHS))
+    if HIGHS in contest.peers
+    else contest._replace(peers=(PFN, TUNED, FNB), rounds=5)
     for contest in MAIN
 ]
 
