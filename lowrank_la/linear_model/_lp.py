@@ -12,6 +12,7 @@ from .._support.validation import (
     check_integer,
     check_positive,
     check_threads,
+    warn_convergence,
     warn_not_converged,
 )
 from ._lp_solve import Task, solve
@@ -123,11 +124,13 @@ def lp_regression(
     Notes
     -----
     For p = 1 the Frisch-Newton method [1]_: 10 to 20 steps, each in the time of ``n d**2``
-    multiplications. From some ten thousand rows on, a sample of ``sqrt(d) n**(2/3)`` rows tells
-    the sign of most residuals: their rows are added up to two, and the few that are left open
-    are solved with these, which gives the same solution. Other powers take Newton steps with a
-    line search, from power to power where p is large, and p = inf an interior-point method.
-    The memory, beside A, is a copy of A and some 15 vectors of n numbers.
+    multiplications. From some ten thousand rows on, a sample of about ``sqrt(d) n**(2/3)`` rows
+    tells the sign of most residuals: their rows add a linear term to the objective, and with it
+    the few that are left open have the same solution as all, which a pass over all certifies.
+    Other powers take Newton steps with a line search, from power to power where p is large, and
+    p = inf an interior-point method. The memory, beside A, is some ten vectors of n numbers, and
+    for p = 1 with fewer rows, or rows too unlike each other for a sample, a copy of A; sparse
+    rows stay sparse.
 
     References
     ----------
@@ -173,8 +176,16 @@ def lp_regression(
 
 def warn_of(name, fit, max_iter, stacklevel):
     """Tell if a gap is too large, unless the callback wanted it so."""
-    if not fit.converged and not fit.stopped:
+    if fit.converged or fit.stopped:
+        return
+    if len(fit.history) >= max_iter:
         warn_not_converged(name, max_iter, stacklevel=stacklevel + 1)
+    else:
+        warn_convergence(
+            f"{name} ended with a gap above tol times the objective: rounding leaves no smaller "
+            "one for data so ill conditioned; increase tol, or scale the columns",
+            stacklevel,
+        )
 
 
 def checked_task(p, quantiles, tol, max_iter, n_jobs, seed, callback=None, constant=False):

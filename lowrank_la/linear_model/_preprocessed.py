@@ -11,18 +11,18 @@ from . import _frisch_newton
 from ._rows import TILE
 
 _MANY = 10_000  # rows from which samples save time
-_KEPT = 1.6  # of a sample's size: rows whose sign is left open at first
+_KEPT = 2.0  # of a sample's size: rows whose sign is left open at first
 _NARROWER = 0.125  # times as many, after each look
 _ROUGH = 0.1  # relative gap of a solution that is not the last, in units of rank / sample size
 _LOOKS = 6  # at all rows, until another sample is taken
-_LEAST_RATIO = 3  # of all rows to the sample
+_LEAST_RATIO = 4  # of all rows to the sample
 _TINY = 1e-300
 _DENSE = 4  # times the entries of sparse rows: more are not formed in tiles
 
 
 def sample_size(n, d):
     """Rows that tell the signs of most of n residuals."""
-    return int(np.sqrt(d) * n ** (2 / 3))
+    return int(0.7 * np.sqrt(d) * n ** (2 / 3))
 
 
 def whole(rows, b, quantile, weights, tol, trace):
