@@ -118,7 +118,12 @@ def test_a_missing_peer_or_file_skips_the_section(harness, tmp_path):
 
 @pytest.mark.parametrize(
     ("capability", "sections", "absent"),
-    [("kmedoids", "one thread", "mnist"), ("transport", "os", "images")],
+    [
+        ("kmedoids", "one thread", "mnist"),
+        ("transport", "os", "images"),
+        ("lp_regression", "Other p", "diamonds"),
+        ("sampling", "Coresets of h", "housing"),
+    ],
 )
 def test_quick_run_from_the_command_line(tmp_path, capability, sections, absent):
     target = tmp_path / "out.json"
