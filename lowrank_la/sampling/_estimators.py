@@ -21,6 +21,7 @@ from .._support.validation import all_or_nothing, check_weights, checked_sparse
 from ._draw import draw
 from ._rows import Rows
 from ._scores import SCORES, drawn, importance
+from ._sizes import has_bound
 
 _FLOATS = [np.float64, np.float32]
 
@@ -46,11 +47,13 @@ class RowSampler(BaseEstimator):
         Draw half of the rows by these scores instead. "uniform" is what losses need that
         do not vanish with the fitted value, like that of logistic regression.
     replace : bool, default=True
-        Whether rows are drawn independently of each other; otherwise each comes at most
-        once.
+        Whether rows are drawn independently of each other: what comes more than once is
+        in the sample once, with a larger weight, so that it is somewhat smaller than asked
+        for. Otherwise each row comes at most once.
     include_target : bool, default=True
         Whether the targets are columns for the scores, so that a row with an outlying
-        target is important; of classes that are strings, each but the first is a column.
+        target is important; of classes that are strings, each but the first is a column,
+        whereas integers are numbers.
     fit_intercept : bool, default=True
         Whether a constant is a column for the scores, as it is for models with an
         intercept.
@@ -186,8 +189,11 @@ class RowSampler(BaseEstimator):
         n = X.shape[0]
         if isinstance(self.n_samples, Integral) and self.n_samples > n:
             raise ValueError(f"n_samples={self.n_samples}: X has {n} rows, no more can be drawn")
-        if self.scores == "uniform" and self.n_samples == "auto":
-            raise ValueError("n_samples='auto' is not for scores='uniform': no number is enough")
+        if self.n_samples == "auto" and not has_bound(self.scores, self.p):
+            raise ValueError(
+                f"n_samples='auto' is not for scores={self.scores!r} with p={self.p}, which have "
+                "no guarantee: give a number of rows, or use scores='lewis'"
+            )
         rng, weights = as_generator(self.random_state), check_weights(sample_weight, n)
         rows = Rows("X", self._columns(X, y), weights, self.n_jobs, "cpu", rng)
         scores, total = importance(rows, self.scores, self.p, self.augment, rng)

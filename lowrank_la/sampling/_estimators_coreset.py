@@ -104,7 +104,8 @@ class CoresetEstimator(MetaEstimatorMixin, BaseEstimator):
         model = clone(self._model())
         if not has_fit_parameter(model, "sample_weight"):
             raise ValueError(
-                f"estimator={model!r} takes no sample_weight: rows of a coreset need weights"
+                f"estimator={model!r} takes no sample_weight, which rows of a coreset need: make "
+                "the CoresetEstimator a step of the Pipeline, or of the search, instead"
             )
         if y is None and get_tags(model).target_tags.required:
             raise ValueError(

@@ -5,6 +5,11 @@ import numpy as np
 _UNSURE = 0.1  # probability of failure
 
 
+def has_bound(scores, p):
+    """Whether a number of rows drawn in proportion to scores is known to be enough."""
+    return {"uniform": False, "leverage": p == 2, "root_leverage": p <= 2}.get(scores, True)
+
+
 def sample_size(scores, p, d, total, eps):
     """Rows to draw so that ``norm(A @ x, p)**p`` is kept to a factor of 1 + eps, for all x.
 
