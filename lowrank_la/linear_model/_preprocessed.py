@@ -8,7 +8,7 @@ certifies it, or leaves open other rows, closer to the better fit.
 import numpy as np
 
 from . import _frisch_newton
-from ._rows import TILE
+from ._rows import TILE, padded
 
 _MANY = 10_000  # rows from which samples save time
 _KEPT = 2.0  # of a sample's size: rows whose sign is left open at first
@@ -34,7 +34,11 @@ def whole(rows, b, quantile, weights, tol, trace):
         empty = np.empty((-(-rows.n // TILE), 0, TILE))
         coef, scores = _frisch_newton.solve(empty, rows.rank, b, *given, rows)
     else:
-        coef, scores = _frisch_newton.solve(rows.tiles(), rows.rank, b, *given)
+        tiles = rows.tiles()
+        if len(weights):  # weighted rows: fewer steps where weights are far apart
+            tiles *= padded(weights, len(tiles) * TILE).reshape(-1, 1, TILE)
+            given, b = (quantile, np.empty(0), *given[2:]), weights * b
+        coef, scores = _frisch_newton.solve(tiles, rows.rank, b, *given)
     return start + coef, scores
 
 

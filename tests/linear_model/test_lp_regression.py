@@ -513,3 +513,12 @@ def test_housing(housing):
         model = LpRegression(p).fit(X, y)
         assert model.converged_
         assert model.duality_gap_ <= 1e-8 * model.objective_
+
+
+def test_weights_far_apart():
+    """They take about as many steps as rows that were multiplied by them."""
+    X, y = tall(2000, 10)
+    weights = np.exp(np.random.default_rng(1).uniform(0, 9, len(y)))
+    found = lp_regression(X, y, sample_weight=weights)
+    certified(X, y, found, weights=weights)
+    assert found.n_iter < 30
