@@ -71,7 +71,7 @@ def leverage_scores(
     Notes
     -----
     The relative error is that of rounding times the condition number of A with columns
-    scaled to norm one, but 1e-8 at most where one Gram matrix does. The time is that of
+    scaled to norm one, but up to 1e-8 where one Gram matrix does. The time is that of
     ``n d**2`` multiplications, twice that for ill-conditioned A; the memory, beside the
     result, that of some 16 matrices of d rows and columns.
 

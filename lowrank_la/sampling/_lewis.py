@@ -12,7 +12,7 @@ from .._support.validation import check_integer, warn_not_converged
 from ._rows import Rows, check_number, exact_factor, inverse_root, stable_factor
 
 _MEMORY = 5  # steps that the next one is extrapolated from
-_ROUGH = 1e-6  # reciprocal condition from which one Gram matrix is good enough for a step
+_ROUNDING = 0.01  # of the tolerance: what rounding may do to a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def lewis(rows, p, tol=1e-3, max_iter=100):
 
 
 def _lewis(rows, p, tol, max_iter):
-    forms = _Forms(rows, p)
+    forms = _Forms(rows, p, _ROUNDING * tol)
     counted = forms.counted
     if p == 2 or not counted.any():
         return rows.weights * forms.start, [0.0]
@@ -162,8 +162,8 @@ class _Forms:
     Lewis weights are the powers ``q**(p/2)`` of ``q = a @ inv(A.T @ diag(q**(p/2 - 1)) @ A) @ a``.
     """
 
-    def __init__(self, rows, p):
-        self._rows, self._p = rows, p
+    def __init__(self, rows, p, error):
+        self._rows, self._p, self._error = rows, p, error
         self._design, self._base = rows.design(), rows.factor
         self.start = self._design.row_squares(inverse_root(self._base))
         self.counted = (rows.weights > 0) & (self.start > 0)
@@ -188,7 +188,7 @@ class _Forms:
     def _factor(self, design):
         """Inverse of a Gram matrix; dependences are known from the first one."""
         if self._base.rows is None:
-            return exact_factor(design, self._rows.options, _ROUGH)
+            return exact_factor(design, self._rows.options, self._error)
         try:
             return self._base.recomputed(design)[0]
         except linalg.LinAlgError:

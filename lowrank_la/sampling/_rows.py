@@ -12,12 +12,11 @@ from .._support.validation import (
     require_memory,
 )
 from ..linear_model._design import Design, column_sizes
-from ..linear_model._factor import from_dependent, from_gram, from_sketch
+from ..linear_model._factor import EPS, from_dependent, from_gram, from_sketch
 from ..linear_model._lstsq import _power_of_two, checked_design, require_finite, scaled, units
 from ..linear_model._methods import Options, seed_of
 
-# A Gram matrix gives scores to rounding times the condition squared: 1e-8 at this reciprocal one.
-_ACCURATE = 1e-4
+_ERROR = 1e-8  # of scores, relative, with which one Gram matrix is good enough
 _DISTORTION = 4  # rows of a sketch for each column, over the square of the error
 
 
@@ -125,15 +124,15 @@ def inverse_root(factor):
     return linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
 
 
-def exact_factor(design, options, accurate=_ACCURATE):
+def exact_factor(design, options, error=_ERROR):
     """Inverse of the Gram matrix of a design of any conditioning.
 
     Parameters
     ----------
     design : Design
     options : Options
-    accurate : float
-        Reciprocal condition numbers from which one Gram matrix will do.
+    error : float
+        That scores may have, relative to themselves, if one Gram matrix is all it takes.
 
     Returns
     -------
@@ -141,10 +140,17 @@ def exact_factor(design, options, accurate=_ACCURATE):
     """
     gram, _ = design.gram()
     factor = from_gram(gram, options.negligible)
-    if factor is not None and factor.rcond > accurate:
+    if factor is not None and _rounding(gram, factor.basis) < error:
         return factor
     factor = factor or from_dependent(gram, design, options.negligible)
     return factor.recomputed(design)[0] if factor else stable_factor(design, options)
+
+
+def _rounding(gram, basis):
+    """Relative error that rounding of a Gram matrix may cause in its quadratic forms."""
+    # Of columns scaled to norm one: each entry is off by EPS, or less, and the basis spreads it.
+    scaled_basis = np.sqrt(np.diag(gram))[:, None] * basis
+    return EPS * np.sqrt(len(gram)) * np.sum(scaled_basis**2)
 
 
 def stable_factor(design, options):
