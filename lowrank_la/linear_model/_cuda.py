@@ -71,7 +71,7 @@ def _row_squares(panel, squares):
 
 
 def row_squares(lo, hi, panel, squares):
-    """Sums of squares of rows; see the twin in `_cpu`."""
+    """Add up the squares of rows; see the twin in `_cpu`."""
     _row_squares(min(hi - lo, _BLOCKS), panel[lo:hi], squares[lo:hi])
 
 

@@ -238,7 +238,7 @@ class Design:
         return matrix
 
     def row_squares(self, basis):
-        """Sums of squares of the rows of the design times a basis.
+        """Add up the squares of each row of the design times a basis.
 
         Parameters
         ----------

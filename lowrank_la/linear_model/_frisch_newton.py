@@ -12,8 +12,8 @@ _CENTRED = 0.3  # of the mean residual: products of complementary variables at f
 _SLOW = 1e-6  # steps shorter than this lead nowhere
 
 
-def solve(tiles, rank, b, quantile, weights, tol, trace, n_threads=None, rows=None, fixed=None):
-    """Minimise the weighted sum of ``(quantile - (r < 0)) * r`` over residuals r.
+def solve(tiles, rank, b, quantile, tol, trace, n_threads=None, rows=None, fixed=None):
+    """Minimise the sum of ``(quantile - (r < 0)) * r`` over residuals r.
 
     Parameters
     ----------
@@ -24,7 +24,6 @@ def solve(tiles, rank, b, quantile, weights, tol, trace, n_threads=None, rows=No
     b : ndarray of shape (n,)
         Residuals of the coefficients zero.
     quantile : float
-    weights : ndarray of shape (n,) or (0,)
     tol : float
         Gap to reach, as a fraction of the objective.
     trace : Trace
@@ -42,7 +41,7 @@ def solve(tiles, rank, b, quantile, weights, tol, trace, n_threads=None, rows=No
         Solution of the dual problem: 1 above the fit, 0 below it.
     """
     coef, (slope, offset) = np.zeros(rank), fixed or (np.zeros(rank), 0.0)
-    state = _State(tiles, rank, b, quantile, weights, n_threads, rows, slope)
+    state = _State(tiles, rank, b, quantile, n_threads, rows, slope)
     trace.begin()
     while True:
         gap, objective = state.move()
@@ -56,12 +55,11 @@ def solve(tiles, rank, b, quantile, weights, tol, trace, n_threads=None, rows=No
 class _State:
     """Scores, their multipliers, and the steps that they take."""
 
-    def __init__(self, tiles, rank, b, quantile, weights, n_threads, rows, excess):
+    def __init__(self, tiles, rank, b, quantile, n_threads, rows, excess):
         self.tiles, self.rank, self.rows, self.n_threads = tiles, rank, rows, n_threads
         self.quantile, self.n = quantile, len(b)
         shape = len(tiles), TILE
-        weights = weights if len(weights) else np.ones(len(b))
-        self.weights = padded(weights, shape[0] * TILE).reshape(shape)
+        self.weights = padded(np.ones(len(b)), shape[0] * TILE).reshape(shape)
         r = padded(b, shape[0] * TILE).reshape(shape)
         self.x, self.s, self.z, self.w, self.q, self.r = np.empty((6, *shape))
         self.dx, self.dz, self.dw = np.zeros((3, *shape))
@@ -72,14 +70,14 @@ class _State:
         self.steps, self.stuck = np.zeros(2), False
 
     def _begin(self, r):
-        """Choose scores that suit the residuals; return their weighted sums less the mean's."""
+        """Choose scores that suit the residuals; return their sums less the mean's."""
         mu, d = _CENTRED * np.abs(r).sum() / self.n, self.tiles.shape[1]
         combined = np.zeros((self.n_parts, 2, d))
         args = self.tiles, r, mu, self.quantile, self.weights, *self.point, combined
         run_blocks(kernels.begin, len(r), self.part, args, self.n_threads)
         if self.rows is None:
             return combined.sum(axis=0)[0, : self.rank]
-        scores = (self.weights * (self.x - (1 - self.quantile))).ravel()[: self.n]
+        scores = self.x.ravel()[: self.n] - (1 - self.quantile)
         return self.rows.combined(scores[None])[0]
 
     @property
@@ -105,10 +103,8 @@ class _State:
 
     def infeasible(self):
         """Share of the objective that may be lost when scores are made feasible."""
-        room = min(self.quantile, 1 - self.quantile)
-        # The rows of the whole problem, weighted, are orthonormal: none has a larger norm.
-        norm = 1 / np.sqrt(self.weights.min(where=self.weights > 0, initial=1.0))
-        return norm * np.linalg.norm(self.excess) / room
+        # Columns times the roots of weights, at most 1, are orthonormal: no row is longer than 1.
+        return np.linalg.norm(self.excess) / min(self.quantile, 1 - self.quantile)
 
     def _normal_equations(self):
         if self.rows is not None:

@@ -27,19 +27,28 @@ def sample_size(n, d):
 
 def whole(rows, b, quantile, weights, tol, trace):
     """Solve without a sample; see :func:`_frisch_newton.solve`."""
-    given = quantile, weights, tol, trace, rows.n_threads
+    given = quantile, tol, trace, rows.n_threads
     start = _shift(rows, b, quantile, weights)
     b = b - rows.fitted(start)
     if rows.sparse and rows.n * rows.rank > _DENSE * rows.X.nnz:
-        empty = np.empty((-(-rows.n // TILE), 0, TILE))
-        coef, scores = _frisch_newton.solve(empty, rows.rank, b, *given, rows)
+        tiles = np.empty((-(-rows.n // TILE), 0, TILE))
+        rows, b = rows.times(weights), b * weights if len(weights) else b
+        coef, scores = _frisch_newton.solve(tiles, rows.rank, b, *given, rows)
     else:
-        tiles = rows.tiles()
-        if len(weights):  # weighted rows: fewer steps where weights are far apart
-            tiles *= padded(weights, len(tiles) * TILE).reshape(-1, 1, TILE)
-            given, b = (quantile, np.empty(0), *given[2:]), weights * b
-        coef, scores = _frisch_newton.solve(tiles, rows.rank, b, *given)
+        coef, scores = _frisch_newton.solve(*_weighted(rows, b, weights), *given)
     return start + coef, scores
+
+
+def _weighted(rows, r, weights):
+    """Tiles of the rows, their rank and residuals, all times weights.
+
+    With weights in the objective itself, steps would be many where weights are far apart.
+    """
+    tiles = rows.tiles()
+    if len(weights):
+        tiles *= padded(weights, len(tiles) * TILE).reshape(-1, 1, TILE)
+        r = weights * r
+    return tiles, rows.rank, r
 
 
 def _shift(rows, r, quantile, weights):
@@ -104,7 +113,7 @@ class _Search:
         r = self.b[chosen] - sample.fit(start)
         shift = _shift(sample, r, self.quantile, self._some(chosen))
         r = r - sample.fitted(shift)
-        step, _ = self._solve(sample.tiles(), r, chosen, self.rough)
+        step, _ = self._solve(sample, r, chosen, self.rough)
         coef = start + self.rows.mapped(shift + step)
         band = _band(self.b[chosen] - sample.fit(coef), sample.norms(), kept / n)
         last = np.inf
@@ -121,9 +130,7 @@ class _Search:
             last = gap if look else np.inf
             open_ = self.rows.taken(chosen)
             fixed = self._fixed(combined, sums)
-            step, self.scores[chosen] = self._solve(
-                open_.tiles(), r[chosen], chosen, tol / 2, fixed
-            )
+            step, self.scores[chosen] = self._solve(open_, r[chosen], chosen, tol / 2, fixed)
             coef, kept = coef + self.rows.mapped(step), _NARROWER * kept
             r = self.b[chosen] - open_.fit(coef)
             band = _band(r, self.norms[chosen], kept / len(chosen))
@@ -132,13 +139,9 @@ class _Search:
     def _some(self, chosen):
         return self.weights[chosen] if len(self.weights) else self.weights
 
-    def _some(self, chosen):
-        return self.weights[chosen] if len(self.weights) else self.weights
-
-    def _solve(self, tiles, r, chosen, tol, fixed=None):
-        weights = self._some(chosen)
-        args = self.rows.rank, r, self.quantile, weights, tol, self.trace, self.rows.n_threads
-        return _frisch_newton.solve(tiles, *args, fixed=fixed)
+    def _solve(self, some, r, chosen, tol, fixed=None):
+        given = self.quantile, tol, self.trace, self.rows.n_threads
+        return _frisch_newton.solve(*_weighted(some, r, self._some(chosen)), *given, fixed=fixed)
 
     def _fixed(self, combined, sums):
         """Linear term of the rows below and above the fit."""

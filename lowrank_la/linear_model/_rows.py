@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, frozen, run_blocks
@@ -128,6 +129,14 @@ class Rows:
         out[: self.rank, : self.d] = basis.T
         ends = [np.max(np.flatnonzero(row) + 1, initial=0) for row in out]
         return frozen(out), to_fours(np.array(ends))
+
+    def times(self, weights):
+        """Return sparse rows times weights, (n,) or (0,), which have no shift."""
+        if not len(weights):
+            return self
+        columns = [self.X, np.ones((self.n, 1))] if self.constant else [self.X]
+        X = sparse.diags_array(weights) @ sparse.hstack(columns, format="csr")
+        return Rows(X, self.basis, n_threads=self.n_threads)
 
     def taken(self, chosen):
         """Return some rows."""
