@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_array
+from sklearn.utils.validation import _get_feature_names
 
 from .._support.executor import map_merge
 from .._support.random import as_generator
@@ -31,6 +32,8 @@ class Coreset:
         Numbers of the rows, counted through all blocks.
     n_rows : int
         Rows that these stand for.
+    feature_names : ndarray of str, or None
+        Names of the columns of X, if the blocks were data frames.
     """
 
     X: np.ndarray = field(repr=False)
@@ -38,6 +41,7 @@ class Coreset:
     sample_weight: np.ndarray = field(repr=False)
     indices: np.ndarray = field(repr=False)
     n_rows: int
+    feature_names: np.ndarray | None = field(default=None, repr=False)
 
 
 def coreset(blocks, sampler=None, *, executor=None):
@@ -60,13 +64,14 @@ def coreset(blocks, sampler=None, *, executor=None):
     Returns
     -------
     coreset : Coreset
-        With X, y, sample_weight, indices, n_rows.
+        With X, y, sample_weight, indices, n_rows, feature_names.
 
     Raises
     ------
     ValueError
-        If there are no blocks, or the sampler is to draw a fraction of rows whose number is
-        not known, or for what it refuses in a block.
+        If there are no blocks, or the features of data frames have not the same names in the
+        same order in all, or the sampler is to draw a fraction of rows whose number is not
+        known, or for what it refuses in a block.
 
     Notes
     -----
@@ -90,6 +95,8 @@ def coreset(blocks, sampler=None, *, executor=None):
     sampler._validate_params()
     if not isinstance(sampler.n_samples, Integral | str):
         raise ValueError(f"n_samples={sampler.n_samples}: give a number of rows, or 'auto'")
+    if len(getattr(blocks, "shape", ())) == 2:
+        raise ValueError("blocks is one array or data frame: a sequence of them is needed")
     key = int(as_generator(sampler.random_state).integers(2**63))
     work, merge = (partial(function, sampler, key) for function in (_of_block, _added))
     parts = map_merge(executor, work, enumerate(blocks), merge)
@@ -115,12 +122,20 @@ def _of_block(sampler, key, numbered):
         raise ValueError(
             f"blocks: number {number} has {len(parts)} parts; X, y and sample_weight are allowed"
         )
-    X, y, weights = (*parts, None, None)[:3]
+    try:
+        whole = _reduced(_whole(*parts), sampler, (key, 0, number))
+    except ValueError as error:
+        raise ValueError(f"blocks: number {number}: {error}") from error
+    return [_Part(whole, 0, number)]
+
+
+def _whole(X, y=None, sample_weight=None):
+    """Coreset of all rows of a block."""
+    names = _get_feature_names(X)
     X = check_array(X, accept_sparse="csr", dtype=_FLOATS, input_name="X")
-    weights = check_weights(weights, X.shape[0])
+    weights = check_weights(sample_weight, X.shape[0])
     y, n = None if y is None else np.asarray(y), len(weights)
-    whole = Coreset(X, y, weights, np.arange(n), n)
-    return [_Part(_reduced(whole, sampler, (key, 0, number)), 0, number)]
+    return Coreset(X, y, weights, np.arange(n), n, names)
 
 
 def _added(sampler, key, parts, new):
@@ -138,8 +153,8 @@ def _joined(first, second):
     """Coreset of the rows of two."""
     if _form(first) != _form(second):
         raise ValueError(
-            "blocks differ: all need X with the same features, all dense or all sparse, and y of "
-            "the same shape or none"
+            "blocks differ: all need X with the same features in the same order, all dense or all "
+            "sparse, and y of the same shape or none; dummies need the categories of all blocks"
         )
     stack = sparse.vstack if sparse.issparse(first.X) else np.concatenate
     return Coreset(
@@ -148,12 +163,14 @@ def _joined(first, second):
         sample_weight=np.concatenate([first.sample_weight, second.sample_weight]),
         indices=np.concatenate([first.indices, first.n_rows + second.indices]),
         n_rows=first.n_rows + second.n_rows,
+        feature_names=first.feature_names,
     )
 
 
 def _form(part):
     """Return what blocks must have in common."""
-    return part.X.shape[1], sparse.issparse(part.X), None if part.y is None else part.y.shape[1:]
+    names = part.X.shape[1] if part.feature_names is None else tuple(part.feature_names)
+    return names, sparse.issparse(part.X), None if part.y is None else part.y.shape[1:]
 
 
 def _reduced(whole, sampler, seed, spare=_SPARE):

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.linear_model import Ridge
@@ -217,6 +218,9 @@ BLOCKS = {
     "too few weights": [(A, None, np.ones(59))],
     "four parts": [(A, None, None, None)],
     "dense and sparse": [A, sparse.csr_array(A)],
+    "other names": [pd.DataFrame(A, columns=list(names)) for names in ("abcd", "abce")],
+    "another order": [pd.DataFrame(A, columns=list(names)) for names in ("abcd", "abdc")],
+    "no names": [pd.DataFrame(A, columns=list("abcd")), A],
 }
 
 
@@ -226,6 +230,16 @@ def test_blocks(bad):
         (ValueError, TypeError), match=r"\b(X|y|sample_weight|blocks?|samples?|array|float)\b"
     ):
         coreset(iter(BLOCKS[bad]), RowSampler(n_samples=9, random_state=0))
+
+
+def test_which_block():
+    with pytest.raises(ValueError, match=r"number 1.*NaN"):
+        coreset([A, with_entry(A, np.nan)], RowSampler(n_samples=9))
+
+
+@pytest.mark.parametrize("whole", [A, pd.DataFrame(A), sparse.csr_array(A)])
+def test_one_array_is_no_sequence_of_blocks(whole):
+    refused("blocks", coreset, whole, RowSampler(n_samples=9))
 
 
 def test_fractions_of_blocks():

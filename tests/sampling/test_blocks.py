@@ -89,6 +89,8 @@ def test_sparse_blocks(form):
 def test_other_blocks():
     frames = [pd.DataFrame(part, columns=list("abcd")) for part in blocks(X)]
     assert_same(coreset(frames, sampler), coreset(blocks(X), sampler))
+    assert coreset(frames, sampler).feature_names.tolist() == list("abcd")
+    assert coreset(blocks(X), sampler).feature_names is None
     assert coreset(blocks(X), sampler).y is None
     lists = [(part.tolist(), targets.tolist()) for part, targets in blocks(X, Y)]
     assert_same(coreset(lists, sampler), coreset(blocks(X, Y), sampler))
