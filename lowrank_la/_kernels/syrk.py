@@ -134,6 +134,7 @@ def _tile(n_vectors):
 
 _tile_1, _tile_2, _tile_3 = map(_tile, (1, 2, 3))
 _U_LANES, _U_ROWS, _U_STEP = map(np.uint64, (_LANES, _ROWS, _LANES * _VECTORS))
+_U_CHUNK = np.uint64(64)  # rows whose products are squared before the next ones are made
 
 
 @kernel(forceinline=True)
@@ -174,21 +175,54 @@ def _height(matrix, width, j):
     return n
 
 
+@kernel(forceinline=True)
+def _map_rows(left, lo, hi, width, right, heights, out):
+    """Rows lo to hi times a matrix whose columns end at some heights, a step of them at a time."""
+    for index in range(out.shape[0]):
+        out[np.uint64(index)] = 0.0
+    one, j = np.uint64(1), np.uint64(0)
+    while j < width:
+        n, i = heights[j // _U_STEP], lo
+        while i < hi:
+            at = (i - lo) * width + j
+            _tile_row(left, i * width, width, one, right, j, width, n, out, at)
+            i += _U_ROWS
+        j += _U_STEP
+
+
+@kernel(forceinline=True)
+def _heights(matrix, width):
+    heights = np.empty(np.int64(width // _U_STEP) + 1, np.uint64)
+    for step in range(heights.shape[0]):
+        heights[step] = _height(matrix, width, np.uint64(step) * _U_STEP)
+    return heights
+
+
 @kernel
 def _times_tiles(panel, matrix, out):
     # (m, w), (w, w) in; (m, w) out. What lies below a triangular matrix is passed over.
     m, width = np.uint64(panel.shape[0]), np.uint64(panel.shape[1])
-    left, right, flat = panel.reshape(-1), matrix.reshape(-1), out.reshape(-1)
-    for index in range(flat.shape[0]):
-        flat[np.uint64(index)] = 0.0
-    one, j = np.uint64(1), np.uint64(0)
-    while j < width:
-        n = _height(right, width, j)
-        i = np.uint64(0)
-        while i < m:
-            _tile_row(left, i * width, width, one, right, j, width, n, flat, i * width + j)
-            i += _U_ROWS
-        j += _U_STEP
+    right = matrix.reshape(-1)
+    heights = _heights(right, width)
+    _map_rows(panel.reshape(-1), np.uint64(0), m, width, right, heights, out.reshape(-1))
+
+
+@kernel
+def _row_squares_tiles(panel, matrix, squares):
+    # (m, w), (w, w) in; (<= m,) out. Products stay in the cache.
+    m, width = np.uint64(panel.shape[0]), np.uint64(panel.shape[1])
+    left, right = panel.reshape(-1), matrix.reshape(-1)
+    heights, mapped = _heights(right, width), np.empty(np.int64(_U_CHUNK * width))
+    lo = np.uint64(0)
+    while lo < np.uint64(squares.shape[0]):
+        hi = min(m, lo + _U_CHUNK)
+        _map_rows(left, lo, hi, width, right, heights, mapped)
+        for i in range(lo, min(hi, np.uint64(squares.shape[0]))):
+            total, begin = 0.0, (i - lo) * width
+            for j in range(width):
+                total += mapped[begin + j] * mapped[begin + j]
+            squares[i] = total
+        lo = hi
 
 
 def _add_gram_blas(panel, n_left, gram):
@@ -197,6 +231,11 @@ def _add_gram_blas(panel, n_left, gram):
 
 def _times_blas(panel, matrix, out):
     np.matmul(panel, matrix, out=out)
+
+
+def _row_squares_blas(panel, matrix, squares):
+    mapped = panel[: len(squares)] @ matrix
+    np.einsum("ij,ij->i", mapped, mapped, out=squares)
 
 
 def padded(width):
@@ -219,8 +258,11 @@ def empty_panel(n_rows, width):
 #   with all of them to gram (>= n_left, padded, w); its lower triangle is left undefined.
 # times(panel, matrix, out): the product of a panel (m, w) and a matrix (w, w); twice as fast when
 #   the matrix is upper triangular.
-# Both are made of m and w that are multiples of PAD, in float64, and are called under alone().
+# row_squares(panel, matrix, squares): of the first rows of that product.
+# All are made of m and w that are multiples of PAD, in float64, and are called under alone().
 if _SHAPE:
-    add_gram, times, alone = _add_gram_tiles, _times_tiles, nullcontext
+    add_gram, times, row_squares = _add_gram_tiles, _times_tiles, _row_squares_tiles
+    alone = nullcontext
 else:
-    add_gram, times, alone = _add_gram_blas, _times_blas, single_threaded_blas
+    add_gram, times, row_squares = _add_gram_blas, _times_blas, _row_squares_blas
+    alone = single_threaded_blas

@@ -6,11 +6,11 @@ An empty array of weights stands for ones.
 
 import numpy as np
 
-from .._kernels.syrk import add_gram, alone, empty_panel, padded, times
+from .._kernels.syrk import add_gram, alone, empty_panel, padded, row_squares, times
 from .._support.blocks import frozen
 from .._support.jit import kernel
 
-__all__ = ["add_gram", "alone", "empty_panel", "padded", "times"]
+__all__ = ["add_gram", "alone", "empty_panel", "padded", "row_squares", "times"]
 
 PARTS = 16  # of the rows, at most, with a Gram matrix each
 _PANEL = 65536  # numbers in a panel: half of a second-level cache
@@ -53,16 +53,6 @@ def pack_sparse(lo, hi, data, indices, indptr, Y, weights, n_features, n_design,
             out[n_features] = root
         for t in range(Y.shape[1]):
             out[n_design + t] = root * Y[i, t]
-
-
-@kernel
-def row_squares(lo, hi, panel, squares):
-    # (>= hi, width) in; (hi,) out
-    for i in range(lo, hi):
-        row, total = panel[i], 0.0
-        for j in range(panel.shape[1]):
-            total += row[np.uint32(j)] * row[np.uint32(j)]
-        squares[i] = total
 
 
 @kernel

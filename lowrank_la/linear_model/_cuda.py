@@ -70,9 +70,9 @@ def _row_squares(panel, squares):
         cuda.syncthreads()
 
 
-def row_squares(lo, hi, panel, squares):
-    """Add up the squares of rows; see the twin in `_cpu`."""
-    _row_squares(min(hi - lo, _BLOCKS), panel[lo:hi], squares[lo:hi])
+def row_squares(panel, matrix, squares):
+    """Add up the squares of the first rows of a panel times a matrix."""
+    _row_squares(min(len(squares), _BLOCKS), panel @ matrix, squares)
 
 
 @cuda_kernel(

@@ -261,12 +261,9 @@ class Design:
         return to_host(squares)
 
     def _set_row_squares(self, matrix, lo, hi, b, squares):
-        mapped, begin = None, lo
         for panel, m in self.panels(lo, hi):
-            mapped = np.empty_like(panel) if mapped is None else mapped
-            self.kernels.times(panel, matrix, mapped)
-            self.kernels.row_squares(0, m, mapped, squares[begin : begin + m])
-            begin += m
+            self.kernels.row_squares(panel, matrix, squares[lo : lo + m])
+            lo += m
 
     def gradient(self, coef, with_targets=True):
         """Half the negative gradient of the loss, and the squares of the residuals.

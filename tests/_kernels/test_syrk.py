@@ -50,6 +50,13 @@ def test_products(width, triangular):
         syrk.times(panel, matrix, found)
     syrk._times_blas(panel, matrix, expected)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    for n_rows in (0, 1, 50):
+        squares, others = np.full((2, n_rows), np.nan)
+        with syrk.alone():
+            syrk.row_squares(panel, matrix, squares)
+        syrk._row_squares_blas(panel, matrix, others)
+        np.testing.assert_allclose(squares, np.sum(expected[:n_rows] ** 2, axis=1), rtol=1e-11)
+        np.testing.assert_allclose(others, squares, rtol=1e-11)
 
 
 def test_sums_are_added():
