@@ -84,12 +84,12 @@ class Rows:
         self._run(lambda lo, hi, b, *rows: kernels.fit(*rows, coef, out[lo:hi]))
         return out
 
-    @property
+    @cached_property
     def _step(self):
         """Rows for which kernels are called: whole tiles of them."""
         return int(np.clip(_NUMBERS // self.d // TILE, 4, 64)) * TILE
 
-    @property
+    @cached_property
     def _n_parts(self):
         n_tiles = -(-self.n // TILE)
         return -(-n_tiles // part_of(n_tiles))
