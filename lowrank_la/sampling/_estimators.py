@@ -40,7 +40,8 @@ class RowSampler(BaseEstimator):
         Power of the loss, above zero; at least 1 for sensitivities.
     n_samples : int, float or "auto", default="auto"
         Rows to draw: a number of them or a fraction of all. "auto" asks theory for as
-        many as keep every lp norm to a factor of ``1 + eps``.
+        many as keep every lp norm to a factor of ``1 + eps``, and is refused for scores
+        without a guarantee: see the notes.
     eps : float, default=0.25
         For "auto": the relative error, below 1.
     augment : {"leverage", "uniform"}, default=None
@@ -195,7 +196,8 @@ class RowSampler(BaseEstimator):
                 "no guarantee: give a number of rows, or use scores='lewis'"
             )
         rng, weights = as_generator(self.random_state), check_weights(sample_weight, n)
-        rows = Rows("X", self._columns(X, y), weights, self.n_jobs, "cpu", rng)
+        name = "X" if y is None or not self.include_target else "X and y"
+        rows = Rows(name, self._columns(X, y), weights, self.n_jobs, "cpu", rng)
         scores, total = importance(rows, self.scores, self.p, self.augment, rng)
         size = (self.n_samples, self.eps)
         n_drawn = drawn(rows, self.scores, self.p, total, self.augment, *size)
@@ -208,6 +210,7 @@ class RowSampler(BaseEstimator):
         """Draw rows, and return them.
 
         Their weights are in `sample_weight_`: without these they do not stand for all rows.
+        Pipelines of imbalanced-learn, which call this, drop them: use :class:`CoresetEstimator`.
 
         Parameters
         ----------

@@ -184,6 +184,8 @@ def test_more_sparse_columns_than_memory_takes():
         leverage_scores(rows)
     with pytest.raises(MemoryError, match="300001 columns of X"):
         RowSampler(n_samples=9).fit(rows)
+    with pytest.raises(MemoryError, match="300002 columns of X and y"):
+        RowSampler(n_samples=9).fit(rows, np.arange(1000))
 
 
 def test_estimators_without_weights():
