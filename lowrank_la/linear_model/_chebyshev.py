@@ -6,6 +6,7 @@ from ._frisch_newton import factorised, solved
 
 _SHORTENED = 0.99995
 _SLOW = 1e-6
+_EXACT = 1e-14  # of the first bound: nothing is left of it
 
 
 def solve(rows, b, tol, trace):
@@ -38,7 +39,7 @@ def solve(rows, b, tol, trace):
             return coef, multipliers[0] - multipliers[1]
         move, d_slacks, d_multipliers = _step(rows, slacks, multipliers, gap)
         primal, dual = _length(slacks, d_slacks), _length(multipliers, d_multipliers)
-        if not max(primal, dual) > _SLOW:
+        if not max(primal, dual) > _SLOW or t < _EXACT:
             return coef, multipliers[0] - multipliers[1]
         coef, t = coef + primal * move[:-1], t + primal * move[-1]
         slacks, multipliers = slacks + primal * d_slacks, multipliers + dual * d_multipliers
@@ -61,11 +62,14 @@ def _step(rows, slacks, multipliers, gap):
 
     def towards(wanted):
         """Step after which multipliers are wanted + ratios * (what the slacks lose)."""
-        sums = rows.combined((wanted[0] - wanted[1])[None])[0]
-        move = solved(factor, np.append(sums, wanted.sum() - 1.0))
-        fitted = rows.fitted(move[:-1])
-        d_slacks = np.stack([move[-1] + fitted, move[-1] - fitted])
-        return move, d_slacks, wanted - ratios * d_slacks - multipliers
+        move, new = 0.0, wanted
+        for _ in range(2):  # the second time for what rounding left of their sums
+            sums = rows.combined((new[0] - new[1])[None])[0]
+            move = move + solved(factor, np.append(sums, new.sum() - 1.0))
+            fitted = rows.fitted(move[:-1])
+            d_slacks = np.stack([move[-1] + fitted, move[-1] - fitted])
+            new = wanted - ratios * d_slacks
+        return move, d_slacks, new - multipliers
 
     _, d_slacks, d_multipliers = towards(np.zeros_like(slacks))
     primal, dual = _length(slacks, d_slacks), _length(multipliers, d_multipliers)

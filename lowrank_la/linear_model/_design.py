@@ -323,7 +323,12 @@ class Design:
         self.n_passes += 1
 
     def sketched(self, sketch):
-        """Sketch of the design and of the targets, with the penalties as rows below."""
+        """Sketch of the design and of the targets, with the penalties as rows below.
+
+        Where it would have more rows than they, it is the rows themselves.
+        """
+        if self.n <= sketch.shape[0]:
+            return self.all_rows()
         stream = sketch.stream(device=self.device)
         with finite_sums():
             for rows in self.rows():

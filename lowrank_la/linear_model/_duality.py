@@ -6,6 +6,8 @@ zero, and in a box or in a ball for p = 1 and p = inf.
 
 import numpy as np
 
+from .._support.blas import single_threaded_blas
+
 
 def objective(r, p, quantile, weights):
     """Sum of weighted powers of residuals; twice the pinball loss for p = 1."""
@@ -25,6 +27,7 @@ def slopes(r, p, quantile):
     return p * np.abs(r) ** (p - 1) * np.sign(r)
 
 
+@single_threaded_blas()
 def gap(rows, r, a, p, quantile, weights):
     """Upper bound of the objective less its least value.
 
@@ -43,14 +46,27 @@ def gap(rows, r, a, p, quantile, weights):
     -------
     gap : float
     """
+    if p == np.inf:
+        a = _balanced(rows, a)
     for _ in range(2):
         a = a - rows.fitted(rows.combined((weights * a)[None])[0])
     if p == np.inf:
         size = np.abs(a).sum()
-        return max(0.0, np.abs(r).max() - a @ r / size) if size else np.abs(r).max()
+        return np.maximum(np.abs(r).max() - np.sum(a * r) / size, 0.0) if size else np.abs(r).max()
     if p == 1:
         return _pinball_gap(r, a, quantile, weights)
     return _power_gap(r, a, p, weights)
+
+
+def _balanced(rows, a):
+    """Multipliers nearly the same, whose sums over columns are zero but for rounding."""
+    # In proportion to their size: few of many rows have any, and others must not get some.
+    for _ in range(2):
+        size = np.abs(a)
+        gram, _ = rows.gram(size, np.zeros_like(size))
+        sums = rows.combined(a[None])[0]
+        a = a - size * rows.fitted(np.linalg.lstsq(gram, sums, rcond=1e-14)[0])
+    return a
 
 
 def _pinball_gap(r, a, quantile, weights):

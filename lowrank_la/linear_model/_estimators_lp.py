@@ -204,6 +204,37 @@ class LpRegression(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc", "coo"], dtype=_FLOATS)
         return X @ self.coef_.T + self.intercept_
 
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination, for one quantile.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array_like of shape (n_samples,)
+            Targets.
+        sample_weight : array_like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R squared, as scikit-learn's regressors tell it.
+
+        Raises
+        ------
+        ValueError
+            If there are several quantiles.
+        """
+        if np.ndim(self.quantile) > 0:
+            raise ValueError(
+                "score is for one quantile: for each of several, give a column of predict to "
+                "sklearn.metrics.d2_pinball_score"
+            )
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, len(y))
+        return super().score(X, y, sample_weight)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

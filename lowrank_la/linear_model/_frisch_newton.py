@@ -1,15 +1,22 @@
 """Quantile regression by the Frisch-Newton interior-point method (Portnoy and Koenker 1997)."""
 
+from contextlib import nullcontext
+
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
 from .._support.blocks import run_blocks
 from . import _lp_cpu as kernels
 from ._rows import TILE, padded, part_of
 
 _SHORTENED = 0.99995  # steps end this fraction of the way to the next bound
 _CENTRED = 0.3  # of the mean residual: products of complementary variables at first
+_LEAST_CENTRED = 1e-6  # of what fixed rows add to the objective, where residuals are smaller
 _SLOW = 1e-6  # steps shorter than this lead nowhere
+_RIDGES = 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2
+_GROSS = 10  # times the median: larger residuals do not count for accuracy
+_SMALL = 64  # rows of matrices for which BLAS takes one thread
 
 
 def solve(tiles, rank, b, quantile, tol, trace, n_threads=None, rows=None, fixed=None):
@@ -41,12 +48,15 @@ def solve(tiles, rank, b, quantile, tol, trace, n_threads=None, rows=None, fixed
         Solution of the dual problem: 1 above the fit, 0 below it.
     """
     coef, (slope, offset) = np.zeros(rank), fixed or (np.zeros(rank), 0.0)
-    state = _State(tiles, rank, b, quantile, n_threads, rows, slope)
+    size = np.abs(b).sum() + _LEAST_CENTRED * abs(offset) or 1.0
+    state = _State(tiles, rank, b, quantile, n_threads, rows, slope, _CENTRED * size / len(b))
     trace.begin()
     while True:
         gap, objective = state.move()
         objective += offset - slope @ coef
         gap += objective * state.infeasible()
+        if fixed is None and gap <= tol * objective:
+            objective = min(objective, state.typical() or objective)
         if not trace.goes_on(gap, objective, tol) or state.stuck:
             return coef, state.x.ravel()[: len(b)]
         coef = coef + state.step()
@@ -55,7 +65,7 @@ def solve(tiles, rank, b, quantile, tol, trace, n_threads=None, rows=None, fixed
 class _State:
     """Scores, their multipliers, and the steps that they take."""
 
-    def __init__(self, tiles, rank, b, quantile, n_threads, rows, excess):
+    def __init__(self, tiles, rank, b, quantile, n_threads, rows, excess, mu):
         self.tiles, self.rank, self.rows, self.n_threads = tiles, rank, rows, n_threads
         self.quantile, self.n = quantile, len(b)
         shape = len(tiles), TILE
@@ -66,13 +76,12 @@ class _State:
         self.barrier, self.second = np.empty((2, *shape))
         self.part = part_of(shape[0])
         self.n_parts = -(-shape[0] // self.part)
-        self.excess = excess + self._begin(r)  # of the scores' sums, which are to be zero
+        self.excess = excess + self._begin(r, mu)  # of the scores' sums, which are to be zero
         self.steps, self.stuck = np.zeros(2), False
 
-    def _begin(self, r):
+    def _begin(self, r, mu):
         """Choose scores that suit the residuals; return their sums less the mean's."""
-        mu, d = _CENTRED * np.abs(r).sum() / self.n, self.tiles.shape[1]
-        combined = np.zeros((self.n_parts, 2, d))
+        combined = np.zeros((self.n_parts, 2, self.tiles.shape[1]))
         args = self.tiles, r, mu, self.quantile, self.weights, *self.point, combined
         run_blocks(kernels.begin, len(r), self.part, args, self.n_threads)
         if self.rows is None:
@@ -100,6 +109,10 @@ class _State:
         self.gap, objective, self.mass = sums.sum(axis=0)
         self.gram = grams.sum(axis=0)[: self.rank]
         return self.gap, objective
+
+    def typical(self):
+        """Objective without gross errors, which would hide what the other rows still lack."""
+        return _GROSS * np.median(np.abs(self.r.ravel()[: self.n])) * self.n
 
     def infeasible(self):
         """Share of the objective that may be lost when scores are made feasible."""
@@ -167,15 +180,22 @@ def factorised(gram):
 
     Its upper triangle is read.
     """
-    ridge, size = 0.0, np.diag(gram).max(initial=0.0) or 1.0
-    while True:
+    size = np.diag(gram).max(initial=0.0) or 1.0
+    for ridge in (0.0, *_RIDGES):
         lifted = gram + ridge * size * np.eye(len(gram)) if ridge else gram
-        factor, info = linalg.lapack.dpotrf(lifted)
+        with _reproducible(gram):
+            factor, info = linalg.lapack.dpotrf(lifted)
         if info == 0:
             return factor
-        ridge = 100 * ridge or 1e-16
+    raise FloatingPointError
 
 
 def solved(factor, rhs):
     """Solve a system by its Cholesky factor."""
-    return linalg.lapack.dpotrs(factor, rhs)[0]
+    with _reproducible(factor):
+        return linalg.lapack.dpotrs(factor, rhs)[0]
+
+
+def _reproducible(matrix):
+    """Hold BLAS at one thread, if it would take more: small matrices are spared the time."""
+    return single_threaded_blas() if len(matrix) > _SMALL else nullcontext()

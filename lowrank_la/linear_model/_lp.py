@@ -178,7 +178,7 @@ def warn_of(name, fit, max_iter, stacklevel):
     """Tell if a gap is too large, unless the callback wanted it so."""
     if fit.converged or fit.stopped:
         return
-    if len(fit.history) >= max_iter:
+    if fit.exhausted:
         warn_not_converged(name, max_iter, stacklevel=stacklevel + 1)
     else:
         warn_convergence(
@@ -192,6 +192,8 @@ def checked_task(p, quantiles, tol, max_iter, n_jobs, seed, callback=None, const
     """Make a task of a power and quantiles that were checked, and options that were not."""
     if n_jobs is not None:
         check_threads("n_jobs", n_jobs)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback={callback!r}: a function of a dict, or None, is needed")
     return Task(
         p, quantiles, check_positive("tol", tol), check_integer("max_iter", max_iter, 1), seed,
         constant, n_jobs, callback,

@@ -15,6 +15,7 @@ _SMOOTHER = 0.1  # factor from one smoothing to the next
 _ROUGH = 1e-3  # relative gap with which a stage may end that is not the last
 _ARMIJO = 1e-4
 _LEAST_STEP = 1e-10
+_EXACT = 1e-15  # of the first residuals: nothing is left of them
 
 
 def solve(rows, b, p, weights, tol, trace):
@@ -34,7 +35,7 @@ def solve(rows, b, p, weights, tol, trace):
     -------
     coef : ndarray of shape (rank,)
     multipliers : ndarray of shape (n,)
-        Solution of the dual problem.
+        Solution of the dual problem, for residuals of which the largest is one.
     """
     coef, r = np.zeros(rows.rank), b
     powers = [p]
@@ -51,11 +52,15 @@ def solve(rows, b, p, weights, tol, trace):
 
 def _stage(rows, r, p, weights, tol, trace):
     """Solve for one power, from the residuals of the last one."""
-    size = np.abs(r).max()
-    r, coef = r / size, np.zeros(rows.rank)
+    size, coef = 1.0, np.zeros(rows.rank)
     smoothing = _SMOOTH * np.mean(np.abs(r)) if p < 2 else 0.0
     trace.begin()
     while True:
+        unit = np.abs(r).max()
+        if size * unit < _EXACT:
+            return size * coef, size * r, np.zeros_like(r)
+        # In units of the largest residual, powers of all of them do not underflow.
+        size, r, coef, smoothing = size * unit, r / unit, coef / unit, smoothing / unit
         slopes, curvatures = _derivatives(r, p, smoothing)
         curvatures = weights * curvatures
         gram, products = rows.gram(curvatures, slopes / _nonzero(curvatures / weights))
@@ -65,11 +70,11 @@ def _stage(rows, r, p, weights, tol, trace):
         total = np.sum(weights * np.abs(r) ** p)
         gap = np.sum(weights * power_terms(r, a, p))
         if not trace.goes_on(gap, total, tol):
-            return size * coef, size * r, a * size ** (p - 1)
+            return size * coef, size * r, a
         decrease = products @ step
         length = _line_search(r, fitted, p, smoothing, weights, decrease)
         if length == 0.0 and smoothing == 0.0:
-            return size * coef, size * r, slopes * size ** (p - 1)
+            return size * coef, size * r, slopes
         coef, r = coef + length * step, r - length * fitted
         excess = np.sum(weights * (_smooth(r, p, smoothing) - np.abs(r) ** p))
         if length == 0.0 or decrease < excess:

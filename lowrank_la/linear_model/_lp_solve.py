@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from .._support.blas import single_threaded_blas
 from . import _chebyshev, _duality, _lp_newton
 from ._design import Design, column_sizes
 from ._factor import EPS, Factor, from_dependent, from_gram, from_sketch, solve_sketch
@@ -63,6 +64,8 @@ class Fit(NamedTuple):
     converged : bool
     stopped : bool
         By the callback.
+    exhausted : bool
+        By the number of iterations.
     history : list of float
     factor : Factor
     """
@@ -73,6 +76,7 @@ class Fit(NamedTuple):
     sizes: np.ndarray
     converged: bool
     stopped: bool
+    exhausted: bool
     history: list
     factor: Factor
 
@@ -98,6 +102,7 @@ def solve(name, task, X, b, weights=None, x0=None):
     if weights is not None:
         counted, level = weights > 0, 1 / _power_of_two(weights.max())
         if not counted.all():
+            require_finite(name, X)
             X, b, weights = X[counted], b[counted], weights[counted]
         weights = None if task.p == np.inf else level * weights
     level = 1.0 if task.p == np.inf else level
@@ -108,8 +113,8 @@ def solve(name, task, X, b, weights=None, x0=None):
         powers = (sizes if task.p == np.inf else sizes**task.p) / level
         fit = fit._replace(
             coef=fit.coef / unit,
-            objectives=np.where(fit.objectives > 0, powers * fit.objectives, 0.0),
-            gaps=np.where(fit.gaps > 0, powers * fit.gaps, 0.0),
+            objectives=np.where(fit.objectives == 0, 0.0, powers * fit.objectives),
+            gaps=np.where(fit.gaps == 0, 0.0, powers * fit.gaps),
             sizes=sizes,
         )
     if not np.isfinite(fit.coef).all():
@@ -141,17 +146,19 @@ def _solve(task, X, b, weights, x0):
     given = {"fit_intercept": task.constant, "n_threads": task.n_threads}
     design = Design(X, b[:, None], weights, **given)
     factor, least_squares = _coordinates(design, task)
-    basis = linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
+    with single_threaded_blas():  # the same bits on any number of threads
+        basis = linalg.solve_triangular(factor.core, factor.basis.T, trans=1).T
     runs = _Runs(task, X, np.ascontiguousarray(basis), design.shift, b, weights)
     for k in sorted(range(len(task.quantiles)), key=lambda k: abs(task.quantiles[k] - 0.5)):
+        start = runs.nearest(k, least_squares[:, 0])
         if x0 is not None and task.p != 2:
-            runs.add(k, _shifted(x0[:, k], design.shift, 1.0))
-        else:
-            runs.add(k, runs.nearest(k, least_squares[:, 0]))
+            start = runs.nearer(_shifted(x0[:, k], design.shift, 1.0), start)
+        runs.add(k, start)
     coef, *measures = (np.array(values) for values in zip(*runs.in_order(), strict=True))
     coef = factor.least_norm(coef.T)
     coef = np.stack([_shifted(column, design.shift, -1.0) for column in coef.T], axis=1)
-    return Fit(coef, *measures, runs.converged, runs.stopped, runs.history, factor)
+    told = runs.converged, runs.stopped, runs.exhausted, runs.history
+    return Fit(coef, *measures, *told, factor)
 
 
 def _coordinates(design, task):
@@ -187,7 +194,8 @@ class _Runs:
         self.task, self.b = task, b
         self.weights = np.empty(0) if weights is None else weights
         self.rows = Rows(X, basis, shift, task.constant, task.n_threads)
-        self.converged, self.stopped, self.history, self._found = True, False, [], {}
+        self.converged, self.stopped, self.exhausted = True, False, False
+        self.history, self._found = [], {}
 
     def nearest(self, k, otherwise):
         """Coefficients for the nearest quantile, of those that are done."""
@@ -195,6 +203,11 @@ class _Runs:
         if not self._found:
             return otherwise
         return self._found[min(self._found, key=lambda i: abs(quantiles[i] - quantiles[k]))][0]
+
+    def nearer(self, start, other):
+        """Of two starts, that with the smaller sum of residuals: a bad one would cost digits."""
+        sums = [np.abs(self.b - self.rows.fit(coef)).sum() for coef in (start, other)]
+        return start if sums[0] < sums[1] else other
 
     def in_order(self):
         return [self._found[k] for k in range(len(self.task.quantiles))]
@@ -204,23 +217,23 @@ class _Runs:
         task, p, quantile = self.task, self.task.p, self.task.quantiles[k]
         weights = self.weights if len(self.weights) else 1.0
         trace = Trace(task.max_iter, task.callback)
-        if p == 1 and self._add_by_samples(k, start, trace):
+        if p == 1 and not self.stopped and self._add_by_samples(k, start, trace):
             return
         r = self.b - self.rows.fit(start)
         unit = np.abs(r).max() or 1.0
+        rounding, a = _ROUNDING * np.abs(self.b).max(), None
         measure = partial(_duality.objective, p=p, quantile=quantile, weights=weights)
-        value = measure(r / unit)
-        rounding = measure(_ROUNDING / unit * self.b)
-        if value > rounding and self.rows.rank:
-            step, a = self._minimised(r / unit, quantile, trace)
+        if unit > rounding and self.rows.rank and not self.stopped:
+            step, multipliers = self._minimised(r / unit, quantile, trace)
             coef = start + unit * self.rows.mapped(step)
             moved = self.b - self.rows.fit(coef)
-            if measure(moved / unit) < value:
-                start, r, value = coef, moved, measure(moved / unit)
-        else:
-            a = _duality.slopes(r / unit, p, quantile)
-        gap = min(value, _duality.gap(self.rows, r / unit, a, p, quantile, weights))
-        converged = gap <= task.tol * value or value <= rounding
+            if measure(moved / unit) < measure(r / unit):
+                start, r, a = coef, moved, multipliers
+            unit = np.abs(r).max() or 1.0  # large powers of all residuals could be zero
+        a = _duality.slopes(r / unit, p, quantile) if a is None else a
+        value = measure(r / unit)
+        gap = np.fmin(value, _duality.gap(self.rows, r / unit, a, p, quantile, weights))
+        converged = gap <= task.tol * value or np.abs(r).max() <= rounding
         self._note(k, (start, value, gap, unit), converged, trace)
 
     def _add_by_samples(self, k, start, trace):
@@ -239,6 +252,7 @@ class _Runs:
     def _note(self, k, found, converged, trace):
         self._found[k] = found
         self.converged &= bool(converged)
+        self.exhausted |= trace.exhausted and not converged
         self.stopped |= trace.stopped
         self.history += trace.history
 

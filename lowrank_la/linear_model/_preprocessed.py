@@ -88,7 +88,7 @@ def preprocessed(rows, start, b, quantile, weights, tol, trace, rng):
     while rows.n > _MANY and _LEAST_RATIO * m < rows.n and not trace.stopped:
         search = _Search(rows, b, quantile, weights, trace, m)
         found = search.run(start, tol, rng)
-        if found is not None:
+        if found is not None or search.crowded:
             return found
         m *= 2
     return None
@@ -102,6 +102,7 @@ class _Search:
         self.trace, self.m = trace, m
         self.norms = np.full(rows.n, np.nan)
         self.rough = _ROUGH * rows.rank / m
+        self.crowded = False  # whether most rows lie near the fit, as larger samples would find
         self.scores = np.full(rows.n, 1 - quantile)
         self.sides = np.zeros(rows.n, np.int8)
 
@@ -125,7 +126,8 @@ class _Search:
             if look and (gap <= tol * sums[0] or self.trace.stopped):
                 return coef, sums[0], gap
             chosen = np.flatnonzero(self.sides == 0)
-            if 2 * len(chosen) > n or not gap < last:
+            self.crowded = 2 * len(chosen) > n
+            if self.crowded or len(chosen) < self.rows.rank or not gap < last:
                 return None
             last = gap if look else np.inf
             open_ = self.rows.taken(chosen)
@@ -154,7 +156,7 @@ class _Search:
         norm = 1 / np.sqrt(self.weights.min(initial=1.0))  # no row has a larger one
         excess = norm * np.linalg.norm(lack) / min(self.quantile, 1 - self.quantile)
         share = 1 / (1 + excess)
-        return max(0.0, (1 - share) * sums[0] + share * (sums[1] + lack @ combined[3]))
+        return np.maximum((1 - share) * sums[0] + share * (sums[1] + lack @ combined[3]), 0.0)
 
 
 def _band(r, norms, share):

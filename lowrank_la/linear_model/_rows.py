@@ -145,18 +145,14 @@ class Rows:
         some._sketch = self._sketch
         return some
 
-    def tiles(self, more=()):
-        """Return the rows in tiles; more of them, (k, rank), behind them."""
-        n = self.n
-        out = aligned((-(-(n + len(more)) // TILE), to_fours(self.rank), TILE), np.float64)
-        out[-(-n // TILE) :] = 0.0
+    def tiles(self):
+        """Return the rows in tiles."""
+        out = aligned((-(-self.n // TILE), to_fours(self.rank), TILE), np.float64)
 
         def work(lo, hi, b, *rows):
             kernels.form(*rows, *self._padded_basis, out[lo // TILE : -(-hi // TILE)])
 
         self._run(work)
-        for i, row in enumerate(more, start=n):
-            out[i // TILE, : self.rank, i % TILE] = row
         return out
 
     @cached_property

@@ -225,7 +225,8 @@ def test_scores_refuse_weights(estimator, bad):
         return
     score = fit(clone(estimator), X).score
     weights = BAD_WEIGHTS[bad]
-    refused(lambda weights: score(X, sample_weight=weights), weights, "sample_weight")
+    given = arguments(estimator, X)
+    refused(lambda weights: score(*given, sample_weight=weights), weights, "sample_weight")
 
 
 @pytest.mark.parametrize("bad", BAD_WEIGHTS)

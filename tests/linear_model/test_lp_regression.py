@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from lowrank_la.linear_model import LpRegression, LpRegressionResult, lp_regression, lstsq
 from lowrank_la.linear_model._lp_solve import solve_dense
@@ -101,7 +102,8 @@ def test_subgradients(data):
     r = b - matrix @ result.x
     if p > 1:
         slopes = weights * np.abs(r) ** (p - 1) * np.sign(r)
-        assert np.abs(matrix.T @ slopes).max() <= 1e-3 * np.abs(slopes).sum()
+        accuracy = 1e-2 if p < 2 else 1e-3  # slopes of small residuals change fast
+        assert np.abs(matrix.T @ slopes).max() <= accuracy * np.abs(slopes).sum()
         return
     through = np.abs(r) < 1e-7 * np.abs(b).max()
     assert through.sum() >= min(n, d)
@@ -522,3 +524,85 @@ def test_weights_far_apart():
     found = lp_regression(X, y, sample_weight=weights)
     certified(X, y, found, weights=weights)
     assert found.n_iter < 30
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ties_of_many_rows(seed):
+    """Samples of rows with few distinct values: most residuals are zero."""
+    rng = np.random.default_rng(seed)
+    groups, counts = rng.integers(0, 4, 20_000), rng.poisson(2.0, 20_000) * 1.0
+    model = LpRegression(random_state=0).fit(np.eye(4)[groups][:, 1:], counts)
+    medians = np.array([np.median(counts[groups == g]) for g in range(4)])
+    assert model.converged_
+    assert model.objective_ == pytest.approx(np.abs(counts - medians[groups]).sum(), rel=1e-8)
+    matrix, b = rng.standard_normal((20, 8)), rng.standard_normal(20)
+    chosen = np.minimum(rng.pareto(0.5, 40_000).astype(int), 19)
+    found = lp_regression(matrix[chosen], b[chosen], rng=seed)
+    once = lp_regression(matrix, b, sample_weight=np.bincount(chosen, minlength=20))
+    assert found.converged
+    assert found.objective == pytest.approx(once.objective, rel=1e-7)
+
+
+@pytest.mark.parametrize("p", [100, 3000, 1e6])
+def test_large_powers_tend_to_the_largest_residual(p):
+    rng = np.random.default_rng(0)
+    matrix, b = rng.standard_normal((500, 4)), rng.standard_t(2, 500)
+    found, least = lp_regression(matrix, b, p), lp_regression(matrix, b, np.inf)
+    assert found.converged
+    assert found.objective > 0  # or infinite
+    largest = np.abs(b - matrix @ found.x).max()
+    assert least.objective * (1 - 1e-6) <= largest <= least.objective * 500 ** (1 / p) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 4, np.inf])
+def test_exact_fits_from_afar(p):
+    line = np.c_[np.ones(50), np.arange(50.0)]
+    found = lp_regression(line, line @ [3.0, 1.0], p, x0=[1e3, 0.0])
+    assert found.converged
+    np.testing.assert_allclose(found.x, [3.0, 1.0], atol=1e-9)
+
+
+def test_the_largest_residual_of_dummies_is_certified():
+    rng = np.random.default_rng(1)
+    level = np.minimum(rng.zipf(1.6, 20_000), 10) - 1
+    X = np.c_[np.eye(10)[level][:, 1:], rng.normal(size=(20_000, 3))]
+    assert LpRegression(np.inf).fit(X, rng.normal(size=20_000)).converged_
+
+
+@pytest.mark.parametrize("p", [1, 1.5, np.inf])
+def test_the_same_bits_on_any_number_of_blas_threads(p):
+    rng = np.random.default_rng(0)
+    matrix, b = rng.standard_normal((3000, 150)), rng.standard_normal(3000)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            found.append(lp_regression(matrix, b, p, rng=0).x)
+    np.testing.assert_array_equal(*found)
+
+
+def test_several_quantiles_have_no_score():
+    X, y = np.random.default_rng(0).standard_normal((2, 50, 1))
+    model = LpRegression(quantile=[0.2, 0.8]).fit(X, y[:, 0])
+    with pytest.raises(ValueError, match="score is for one quantile"):
+        model.score(X, y[:, 0])
+
+
+def test_a_callback_is_asked_no_more_once_it_has_stopped():
+    calls = []
+
+    def stop(info):
+        calls.append(info)
+        return True
+
+    lp_regression(A, B, quantile=[0.2, 0.5, 0.8], callback=stop)
+    assert len(calls) == 1
+    with pytest.raises(ValueError, match="callback=3"):
+        lp_regression(A, B, callback=3)
+
+
+def test_gross_errors_do_not_move_the_fit():
+    b, fits = A.sum(axis=1) + np.random.default_rng(0).standard_normal(300), []
+    for size in (1e3, 1e6, 1e9, 1e12):
+        b[:20] = size
+        fits.append(lp_regression(A, b).x)
+    np.testing.assert_allclose(fits[1:], [fits[0]] * 3, atol=1e-3)
