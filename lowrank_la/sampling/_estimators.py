@@ -19,7 +19,7 @@ from sklearn.utils.validation import validate_data
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, check_weights, checked_sparse
 from ._draw import draw
-from ._rows import Rows
+from ._rows import ScoredRows
 from ._scores import SCORES, drawn, importance
 from ._sizes import has_bound
 
@@ -40,8 +40,8 @@ class RowSampler(BaseEstimator):
         Power of the loss, above zero; at least 1 for sensitivities.
     n_samples : int, float or "auto", default="auto"
         Rows to draw: a number of them or a fraction of all. "auto" asks theory for as
-        many as keep every lp norm to a factor of ``1 + eps``, and is refused for scores
-        without a guarantee: see the notes.
+        many as keep every lp norm to a factor of ``1 + eps``, but for constants, and is
+        refused where there is no theorem: see the notes.
     eps : float, default=0.25
         For "auto": the relative error, below 1.
     augment : {"leverage", "uniform"}, default=None
@@ -89,11 +89,20 @@ class RowSampler(BaseEstimator):
     Those of "lewis" and "leverage" add up to the rank.
 
     "auto" is the leading term of the best known bound, times ``log(10 d) / eps**2``, for d
-    columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis", "leverage" [1]_ and
-    "root_leverage" [2]_; ``d**(1 - p/2) * S`` [3]_ and, from p = 2 on, ``S**(2 - 2/p)`` [2]_ for
-    "sensitivity"; ``S + d`` [3]_ and, above p = 2, ``d**(2/p) * S**(2 - 4/p)`` [2]_ for
-    "leverage+sensitivity"; twice as many with `augment`. "leverage" has a guarantee for
-    p = 2 only, "root_leverage" for p <= 2, and "uniform" has none.
+    columns and sensitivities with the sum S: ``d**max(1, p/2)`` for "lewis" and "leverage" [1]_;
+    the sum of the scores for "root_leverage", which bound the Lewis weights [1]_: up to
+    ``n**(1 - p/2) * d**(p/2)`` (with weights in units of the least one); ``d**(1 - p/2) * S`` [3]_
+    and, from p = 2 on, ``S**(2 - 2/p)`` [2]_ for "sensitivity"; ``S + d`` [3]_ and, above p = 2,
+    ``d**(2/p) * S**(2 - 4/p)`` [2]_ for "leverage+sensitivity"; twice as many with `augment`.
+    "leverage" has a guarantee for p = 2 only, "root_leverage" for p <= 2, and "uniform" has none.
+
+    The theorems on sensitivities are for upper bounds of them. The estimates here are lower ones
+    unless p = 2, at worst by a factor of ``d**abs(1 - p/2)``: "sensitivity" and
+    "leverage+sensitivity" follow these theorems, but have no guarantee of their own.
+
+    Scores are made of a copy of X with the target and the constant as columns, in float32 where
+    X and y are (and where y has strings). Targets of float64 are not rounded for that: those far
+    from zero would lose what tells rows apart. Convert them to spare the memory.
 
     References
     ----------
@@ -197,7 +206,7 @@ class RowSampler(BaseEstimator):
             )
         rng, weights = as_generator(self.random_state), check_weights(sample_weight, n)
         name = "X" if y is None or not self.include_target else "X and y"
-        rows = Rows(name, self._columns(X, y), weights, self.n_jobs, "cpu", rng)
+        rows = ScoredRows(name, self._columns(X, y), weights, self.n_jobs, "cpu", rng)
         scores, total = importance(rows, self.scores, self.p, self.augment, rng)
         size = (self.n_samples, self.eps)
         n_drawn = drawn(rows, self.scores, self.p, total, self.augment, *size)
@@ -236,7 +245,7 @@ class RowSampler(BaseEstimator):
         if y is not None:
             check_consistent_length(X, y)
         if y is not None and self.include_target:
-            parts.append(_target_columns(y))
+            parts.append(_target_columns(y, X.dtype))
         if self.fit_intercept:
             parts.append(np.ones((X.shape[0], 1), X.dtype))
         if issparse(X):
@@ -249,12 +258,13 @@ class RowSampler(BaseEstimator):
         return tags
 
 
-def _target_columns(y):
+def _target_columns(y, dtype):
     """Columns of numeric targets, or for classes whether a row is in each but the first."""
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     numbers = y.dtype.kind == "O" and isinstance(y.flat[0], Real)
     if y.dtype.kind in "OSUT" and not numbers:
-        return OneHotEncoder(drop="first", sparse_output=False).fit_transform(_as_columns(y))
+        encoder = OneHotEncoder(drop="first", sparse_output=False, dtype=dtype)
+        return encoder.fit_transform(_as_columns(y))
     return _as_columns(check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y"))
 
 

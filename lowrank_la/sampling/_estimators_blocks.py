@@ -69,9 +69,9 @@ def coreset(blocks, sampler=None, *, executor=None):
     Raises
     ------
     ValueError
-        If there are no blocks, or the features of data frames have not the same names in the
-        same order in all, or the sampler is to draw a fraction of rows whose number is not
-        known, or for what it refuses in a block.
+        If there are no blocks, or the weights of all of them are zero, or the features of data
+        frames have not the same names in the same order in all, or the sampler is to draw a
+        fraction of rows whose number is not known, or for what it refuses in a block.
 
     Notes
     -----
@@ -101,7 +101,14 @@ def coreset(blocks, sampler=None, *, executor=None):
     work, merge = (partial(function, sampler, key) for function in (_of_block, _added))
     parts = map_merge(executor, work, enumerate(blocks), merge)
     whole = reduce(_joined, [part.coreset for part in parts])
-    return _reduced(whole, sampler, (key,), 1)
+    if not len(whole.indices):
+        raise ValueError("sample_weight of all blocks is zero: some rows have to count")
+    return _reduced(whole, sampler, _seed(key), 1)
+
+
+def _seed(key, *place):
+    """Seed of its own for each place: a level, and the number of a block; none for the whole."""
+    return np.random.SeedSequence(key, spawn_key=place)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def _of_block(sampler, key, numbered):
             f"blocks: number {number} has {len(parts)} parts; X, y and sample_weight are allowed"
         )
     try:
-        whole = _reduced(_whole(*parts), sampler, (key, 0, number))
+        whole = _reduced(_whole(*parts), sampler, _seed(key, 0, number))
     except ValueError as error:
         raise ValueError(f"blocks: number {number}: {error}") from error
     return [_Part(whole, 0, number)]
@@ -133,8 +140,10 @@ def _whole(X, y=None, sample_weight=None):
     """Coreset of all rows of a block."""
     names = _get_feature_names(X)
     X = check_array(X, accept_sparse="csr", dtype=_FLOATS, input_name="X")
-    weights = check_weights(sample_weight, X.shape[0])
-    y, n = None if y is None else np.asarray(y), len(weights)
+    n = X.shape[0]
+    nothing = np.array_equal(sample_weight, np.zeros(n))  # which a block may count for
+    weights = np.zeros(n) if nothing else check_weights(sample_weight, n)
+    y = None if y is None else np.asarray(y)
     return Coreset(X, y, weights, np.arange(n), n, names)
 
 
@@ -145,7 +154,7 @@ def _added(sampler, key, parts, new):
         *parts, last = parts
         level = part.level + 1
         joined = _joined(last.coreset, part.coreset)
-        part = _Part(_reduced(joined, sampler, (key, level, part.number)), level, part.number)
+        part = _Part(_reduced(joined, sampler, _seed(key, level, part.number)), level, part.number)
     return [*parts, part]
 
 
@@ -176,17 +185,23 @@ def _form(part):
 def _reduced(whole, sampler, seed, spare=_SPARE):
     """Draw rows from a coreset, if it has more than needed."""
     n = whole.X.shape[0]
+    if not whole.sample_weight.any():
+        return _chosen(whole, slice(0), np.empty(0))
     size = {"eps": sampler.eps / spare}
     if sampler.n_samples != "auto":
         size = {"n_samples": min(n, spare**2 * sampler.n_samples)}
     rng = np.random.default_rng(seed)
     drawn = clone(sampler).set_params(random_state=rng, **size)
     drawn.fit(whole.X, whole.y, whole.sample_weight)
-    chosen = drawn.sample_indices_
+    return _chosen(whole, drawn.sample_indices_, drawn.sample_weight_)
+
+
+def _chosen(whole, rows, weights):
+    """Rows of a coreset, with other weights."""
     return replace(
         whole,
-        X=whole.X[chosen],
-        y=None if whole.y is None else whole.y[chosen],
-        sample_weight=drawn.sample_weight_,
-        indices=whole.indices[chosen],
+        X=whole.X[rows],
+        y=None if whole.y is None else whole.y[rows],
+        sample_weight=weights,
+        indices=whole.indices[rows],
     )

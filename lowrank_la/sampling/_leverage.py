@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._support.cuda import is_device_array, to_device
-from ._rows import Rows, check_number
+from ._rows import ScoredRows, check_number
 
 METHODS = "exact", "stable", "sketched"
 
@@ -95,9 +95,9 @@ def leverage_scores(
     if method not in METHODS:
         allowed = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
-    ridge, eps = 0.0 if ridge == 0 else check_number("ridge", ridge), check_number("eps", eps, 1)
+    ridge, eps = check_number("ridge", ridge, zero=True), check_number("eps", eps, 1)
     on_gpu = is_device_array(A)
-    rows = Rows("A", A, sample_weight, n_jobs, device, rng, ridge)
+    rows = ScoredRows("A", A, sample_weight, n_jobs, device, rng, ridge)
     scores = np.minimum(rows.leverage(method, eps), 1.0).astype(rows.dtype)
     return to_device(scores) if on_gpu else scores
 
@@ -140,7 +140,8 @@ def root_leverage_scores(A, p=1.0, *, sample_weight=None, n_jobs=None, device=No
 
     Notes
     -----
-    For p <= 2 they bound the lp sensitivities. Their sum may be as large as
+    For p <= 2, and without weights, they bound the Lewis weights, and these the lp
+    sensitivities. Their sum may be as large as
     ``n**(1 - p/2) * d**(p/2)``: rows drawn in proportion to them are fewer than so many
     only where the leverage is uneven. The time and the accuracy are those of
     :func:`leverage_scores`.
@@ -159,7 +160,7 @@ def root_leverage_scores(A, p=1.0, *, sample_weight=None, n_jobs=None, device=No
     array([0.7746, 0.5477, 0.4472, 0.5477, 0.7746])
     """
     p, on_gpu = check_number("p", p), is_device_array(A)
-    rows = Rows("A", A, sample_weight, n_jobs, device, rng)
+    rows = ScoredRows("A", A, sample_weight, n_jobs, device, rng)
     scores = root_leverage(rows, p).astype(rows.dtype)
     return to_device(scores) if on_gpu else scores
 

@@ -8,10 +8,12 @@ from scipy import linalg
 from .._support.blas import single_threaded_blas
 from .._support.cuda import is_device_array, to_device
 from .._support.result import Result
-from .._support.validation import check_integer, warn_not_converged
-from ._rows import Rows, check_number, exact_factor, inverse_root, stable_factor
+from .._support.validation import check_integer, warn_convergence, warn_not_converged
+from ._rows import ScoredRows, check_number, exact_factor, inverse_root, stable_factor
 
+_TOL, _MAX_ITER = 1e-3, 100
 _MEMORY = 5  # steps that the next one is extrapolated from
+_RANGE = 300.0  # of logarithms of weights: float64 has some 700 on either side
 _ROUNDING = 0.01  # of the tolerance: what rounding may do to a step
 
 
@@ -22,7 +24,7 @@ class LewisResult(Result):
     Attributes
     ----------
     weights : array of shape (n,)
-        In [0, 1]; their sum is the rank of A. In the precision of A; on the GPU if
+        In [0, 1]; their sum is the rank of A, to `tol`. In the precision of A; on the GPU if
         A is there.
     n_iter : int
         Times that the weights were compared with what they define.
@@ -37,7 +39,15 @@ class LewisResult(Result):
 
 
 def lewis_weights(
-    A, p=1.0, *, tol=1e-3, max_iter=100, sample_weight=None, n_jobs=None, device=None, rng=None
+    A,
+    p=1.0,
+    *,
+    tol=_TOL,
+    max_iter=_MAX_ITER,
+    sample_weight=None,
+    n_jobs=None,
+    device=None,
+    rng=None,
 ):
     """Lewis weights of the rows of a matrix, for any power.
 
@@ -84,9 +94,12 @@ def lewis_weights(
 
     Notes
     -----
-    For p <= 2 no weight is farther from the true one than the last change, which is at most
-    `tol`; for p < 4, than ``p / (4 - p)`` times it. For p >= 4 the equation is solved to
-    `tol`, which bounds the error up to a factor of p / 2 near the solution.
+    For p < 4 the right side of the equation contracts distances of logarithms of weights by
+    ``c = abs(1 - p/2)``, and the weights returned are those after the last change, which is at
+    most `tol`: they are off by at most ``c / (1 - c)`` times that change, in logarithms. The
+    factor is ``(2 - p) / p`` for p <= 2, hence at most 1 from p = 1 on but large for small p, and
+    ``(p - 2) / (4 - p)`` above. For p >= 4 the equation is solved to `tol`, which bounds the
+    error up to a factor of p / 2 near the solution.
 
     An iteration takes a Gram matrix and a product of A with a triangular one: the time is
     that of ``n_iter * n * d**2`` multiplications. It is a fixed-point iteration for
@@ -115,7 +128,7 @@ def lewis_weights(
     p, tol = check_number("p", p), check_number("tol", tol)
     check_integer("max_iter", max_iter, 1)
     on_gpu = is_device_array(A)
-    rows = Rows("A", A, sample_weight, n_jobs, device, rng)
+    rows = ScoredRows("A", A, sample_weight, n_jobs, device, rng)
     weights, history = lewis(rows, p, tol, max_iter)
     converged = history[-1] <= tol
     if not converged:
@@ -129,9 +142,21 @@ def lewis_weights(
     )
 
 
-def lewis(rows, p, tol=1e-3, max_iter=100):
+def lewis(rows, p, tol=_TOL, max_iter=_MAX_ITER):
     """Lewis weights of checked rows, in float64, and the changes of each iteration."""
     return rows.guarded(_lewis, rows, p, tol, max_iter)
+
+
+def lewis_scores(rows, p):
+    """Lewis weights of checked rows, as accurate as scores need be, or a ConvergenceWarning."""
+    weights, history = lewis(rows, p)
+    if not history[-1] <= _TOL:
+        warn_convergence(
+            f"Lewis weights for p={p} did not converge in {_MAX_ITER} iterations: a step still "
+            f"changes them by {history[-1]:.1g} of themselves; lewis_weights takes more iterations",
+            stacklevel=1,
+        )
+    return weights
 
 
 def _lewis(rows, p, tol, max_iter):
@@ -139,21 +164,32 @@ def _lewis(rows, p, tol, max_iter):
     counted = forms.counted
     if p == 2 or not counted.any():
         return rows.weights * forms.start, [0.0]
-    steps = _Extrapolation(min(1.0, 4 / (p + 2)))
-    u, history, best = np.log(forms.start[counted]), [], np.inf
+    start = np.log(forms.start[counted])
+    try:
+        u, history = _iterated(forms, start, p, tol, max_iter)
+    except FloatingPointError:  # large powers of small forms vanish: begin with forms more alike
+        spread = abs(p / 2 - 1) * np.ptp(start)
+        nearer = start * min(1.0, _RANGE / spread if spread else 1.0)
+        u, history = _iterated(forms, nearer, p, tol, max_iter)
+    weights = np.zeros(rows.n)
+    weights[counted] = forms.weights(u)
+    return weights, history
+
+
+def _iterated(forms, u, p, tol, max_iter):
+    """Logarithms of the forms that define themselves, and the changes of each iteration."""
+    steps, history, best = _Extrapolation(min(1.0, 4 / (p + 2))), [], np.inf
     while True:
         u = forms.normalised(u)
         change = forms.of(u) - u
-        history.append(float(np.expm1(p / 2 * np.abs(change).max())))
+        size = np.abs(change).max()  # large powers of it overflow
+        history.append(float(np.expm1(p / 2 * size)))
         if history[-1] <= tol or len(history) == max_iter:
-            break
-        if not history[-1] < 2 * best:
+            return (u + change if p < 4 else u), history
+        if not size < 2 * best:
             steps = _Extrapolation(min(1.0, 2 / p))
-        best = min(best, history[-1])
+        best = min(best, size)
         u = steps.next(u, change, forms.weights(u))
-    weights = np.zeros(rows.n)
-    weights[counted] = forms.weights(u + change if p < 4 else u)
-    return weights, history
 
 
 class _Forms:

@@ -1,12 +1,13 @@
 """Rows to be scored, and the inverse of their Gram matrix."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import linalg
 
 from .._support.blas import single_threaded_blas
 from .._support.cuda import resolve_device
 from .._support.validation import (
-    check_positive,
     check_threads,
     check_weights,
     require_memory,
@@ -20,14 +21,17 @@ _ERROR = 1e-8  # of scores, relative, with which one Gram matrix is good enough
 _DISTORTION = 4  # rows of a sketch for each column, over the square of the error
 
 
-def check_number(name, value, below=np.inf):
-    """Return a number above zero and below a bound as a float, or raise a ValueError."""
-    if not check_positive(name, value) < below:
-        raise ValueError(f"{name}={value!r}: a number below {below} is needed")
+def check_number(name, value, below=np.inf, zero=False):
+    """Return a number above zero, or zero, and below a bound as a float, or raise a ValueError."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not (real and (0 < value < below or (zero and value == 0))):
+        least = "of at least 0" if zero else "above 0"
+        most = "finite" if below == np.inf else f"below {below}"
+        raise ValueError(f"{name}={value!r}: a number {least}, and {most}, is needed")
     return float(value)
 
 
-class Rows:
+class ScoredRows:
     """Rows to be scored: checked, and scaled where squares of them would overflow or vanish.
 
     Parameters
@@ -95,7 +99,9 @@ class Rows:
             with np.errstate(all="ignore"):
                 return compute(*args)
         except FloatingPointError as error:
-            raise ValueError(f"{self._name} has rows of too different sizes") from error
+            raise ValueError(
+                f"{self._name} has rows of too different sizes for the powers asked for"
+            ) from error
 
     def leverage(self, method="exact", eps=0.25):
         """Leverage scores, in float64."""

@@ -3,17 +3,17 @@
 import numpy as np
 
 from ._leverage import root_leverage
-from ._lewis import lewis
+from ._lewis import lewis_scores
 from ._sensitivity import check_power, sensitivities
 from ._sizes import sample_size
 
 
 def importance(rows, scores, p, augment, rng):
-    """Scores of checked rows, and the total sensitivity where they contain it.
+    """Scores of checked rows, and the sum on which their number depends.
 
     Parameters
     ----------
-    rows : Rows
+    rows : ScoredRows
     scores : str
         A key of `SCORES`.
     p : float
@@ -25,7 +25,7 @@ def importance(rows, scores, p, augment, rng):
     -------
     scores : ndarray of shape (n,)
     total : float
-        Sum of the sensitivities; 0.0 where they are no part of the scores.
+        Of the sensitivities, or of root leverage scores; 0.0 where there are none.
     """
     scores, total = SCORES[scores](rows, p, rng)
     if augment is not None:
@@ -45,7 +45,7 @@ def drawn(rows, scores, p, total, augment, n_samples, eps):
 
 
 def _lewis(rows, p, rng):
-    return lewis(rows, p)[0], 0.0
+    return lewis_scores(rows, p), 0.0
 
 
 def _leverage(rows, p, rng):
@@ -53,7 +53,9 @@ def _leverage(rows, p, rng):
 
 
 def _root_leverage(rows, p, rng):
-    return root_leverage(rows, p), 0.0
+    least = rows.weights[rows.weights > 0].min()
+    scores = root_leverage(rows, p)
+    return scores, scores.sum() / least ** (1 - p / 2)  # bounds need weights of at least 1
 
 
 def _uniform(rows, p, rng):

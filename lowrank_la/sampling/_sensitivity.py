@@ -11,8 +11,8 @@ from .._support.random import as_generator
 from .._support.validation import check_integer
 from ..linear_model._lp_solve import solve_dense
 from ._draw import draw
-from ._lewis import lewis
-from ._rows import Rows, check_number, inverse_root
+from ._lewis import lewis_scores
+from ._rows import ScoredRows, check_number, inverse_root
 from ._sizes import sample_size
 
 METHODS = "exact", "approximate"
@@ -72,6 +72,11 @@ def lp_sensitivities(
         If A has an entry that is NaN or infinite, a weight is negative, or an argument
         is out of its range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the Lewis weights, which "approximate" begins with, did not converge.
+
     See Also
     --------
     lewis_weights : Upper bounds for p <= 2, at the cost of a few passes over A.
@@ -115,7 +120,7 @@ def lp_sensitivities(
     if block_size is not None:
         check_integer("block_size", block_size, 1)
     rng = as_generator(rng, "rng")
-    rows = Rows("A", A, sample_weight, n_jobs, "cpu", rng)
+    rows = ScoredRows("A", A, sample_weight, n_jobs, "cpu", rng)
     if p == 2:
         scores = rows.leverage()
     elif method == "exact":
@@ -135,7 +140,7 @@ class TotalSensitivity:
     standard_error : float
         Of the estimate: that of the rows drawn, not of the sample that norms are taken of.
     n_rows : int
-        Rows drawn, whose sensitivities were computed.
+        Rows drawn, whose sensitivities were computed; 0 for p = 2, where none need be.
     """
 
     estimate: float
@@ -148,8 +153,8 @@ def total_sensitivity(
 ):
     """Sum of the lp sensitivities of all rows, from those of a few.
 
-    It tells how many rows an lp regression needs: worst cases are ``d**max(1, p / 2)`` for p
-    above 1 and below, real data are often far from them.
+    It tells how many rows an lp regression needs: the worst case is d for p <= 2, and
+    ``d**(p/2)`` above; real data are often far from it.
 
     Parameters
     ----------
@@ -180,6 +185,11 @@ def total_sensitivity(
         If A has an entry that is NaN or infinite, a weight is negative, or an argument
         is out of its range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the Lewis weights did not converge.
+
     Notes
     -----
     Rows are drawn in proportion to the estimates of :func:`lp_sensitivities`, and an lp regression
@@ -203,11 +213,11 @@ def total_sensitivity(
     """
     p, eps = check_power(p), check_number("eps", eps, 1)
     rng = as_generator(rng, "rng")
-    rows = Rows("A", A, sample_weight, n_jobs, "cpu", rng)
+    rows = ScoredRows("A", A, sample_weight, n_jobs, "cpu", rng)
     n_rows = 64 + 16 * ceil(sqrt(rows.d)) if n_rows is None else n_rows
     check_integer("n_rows", n_rows, 1)
     if p == 2:
-        return TotalSensitivity(float(rows.guarded(lambda: rows.factor.rank)), 0.0, n_rows)
+        return TotalSensitivity(float(rows.guarded(lambda: rows.factor.rank)), 0.0, 0)
     return rows.guarded(_total, rows, p, n_rows, eps, rng)
 
 
@@ -241,7 +251,7 @@ def _total(rows, p, n_rows, eps, rng):
     own = sample.own_shares()
     total = own.sum()
     if not total:
-        return TotalSensitivity(0.0, 0.0, n_rows)
+        return TotalSensitivity(0.0, 0.0, 0)
     drawn, counts = np.unique(rng.choice(rows.n, n_rows, p=own / total), return_counts=True)
     shares = sample.shares(_whitened(rows, drawn, rows.weights[drawn], p))
     ratios = np.repeat(np.minimum(shares, sample.bounds[drawn]) / own[drawn], counts)
@@ -267,9 +277,10 @@ class _Sample:
 
     def __init__(self, rows, p, rng, eps):
         self.rows, self.p = rows, p
-        weights, _ = lewis(rows, p)
+        weights = lewis_scores(rows, p)
         rank = rows.factor.rank
-        self.bounds = np.minimum(weights * max(1, rank) ** max(0.0, p / 2 - 1), 1.0)
+        excess = np.minimum(np.float64(max(1, rank)) ** max(0.0, p / 2 - 1), np.finfo(float).max)
+        self.bounds = np.minimum(weights * excess, 1.0)
         indices, factors = np.flatnonzero(weights), 1.0
         size = sample_size("lewis", p, rank, rank, eps)
         if size < len(indices):
@@ -292,10 +303,10 @@ class _Sample:
             at = slice(begin, begin + step)
             V = _whitened(rows, at, rows.weights[at], p)
             directions = V @ inverse
-            own = np.sum(V * directions, axis=1) ** p
-            norms = np.sum(np.abs(B @ directions.T) ** p, axis=0)
-            np.divide(own, norms, out=shares[at], where=own > 0)
-        return shares
+            own = np.sum(V * directions, axis=1)
+            norms = np.sum(np.abs(B @ directions.T / own) ** p, axis=0)  # large powers may vanish
+            np.divide(1.0, norms, out=shares[at], where=own > 0)
+        return np.minimum(shares, self.bounds)
 
 
 def _hashed(sample, block_size, rng):

@@ -23,7 +23,7 @@ def sample_size(scores, p, d, total, eps):
     d : int
         Rank of A.
     total : float
-        Sum of the lp sensitivities.
+        Sum of the lp sensitivities, or of upper bounds of Lewis weights.
     eps : float
         Below 1.
 
@@ -41,6 +41,10 @@ def _lewis(p, d, total):
     return d ** max(1, p / 2)  # Cohen and Peng 2015
 
 
+def _upper_bounds(p, d, total):
+    return total  # Cohen and Peng 2015: what Lewis weights may be replaced by
+
+
 def _sensitivity(p, d, total):
     # Munteanu and Omlor 2024 for p < 2, Woodruff and Yasuda 2023 above
     return d ** (1 - p / 2) * total if p < 2 else total ** (2 - 2 / p)
@@ -54,7 +58,7 @@ def _augmented(p, d, total):
 _ROWS = {
     "lewis": _lewis,
     "leverage": _lewis,
-    "root_leverage": _lewis,
+    "root_leverage": _upper_bounds,
     "sensitivity": _sensitivity,
     "leverage+sensitivity": _augmented,
 }

@@ -202,6 +202,16 @@ def test_a_failed_fit_keeps_the_last():
         assert pickle.dumps(model) == before
 
 
+def test_what_is_allowed_is_told():
+    for call, allowed in [
+        (lambda: lewis_weights(A, np.inf), "above 0, and finite"),
+        (lambda: leverage_scores(A, ridge=-1), "of at least 0, and finite"),
+        (lambda: leverage_scores(A, eps=1), "above 0, and below 1"),
+    ]:
+        with pytest.raises(ValueError, match=allowed):
+            call()
+
+
 BLOCKS = {
     "none": (),
     "nothing": [None],
@@ -218,6 +228,8 @@ BLOCKS = {
     "targets of the others": [A, (A, np.ones(60))],
     "negative weights": [(A, None, with_entry(np.ones(60), -1.0))],
     "too few weights": [(A, None, np.ones(59))],
+    "too few weights of zero": [(A, None, np.zeros(59))],
+    "weights of zero": [(A, None, np.zeros(60))] * 2,
     "four parts": [(A, None, None, None)],
     "dense and sparse": [A, sparse.csr_array(A)],
     "other names": [pd.DataFrame(A, columns=list(names)) for names in ("abcd", "abce")],

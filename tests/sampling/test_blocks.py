@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from joblib.externals.loky import ProcessPoolExecutor
 from scipy import sparse
+from scipy.stats import chisquare
 from sklearn.linear_model import LinearRegression
 
 from lowrank_la.sampling import Coreset, RowSampler, coreset
@@ -137,6 +138,15 @@ def test_total_weight_is_unbiased(scores):
     assert abs(np.mean(totals) - 2000) < 4 * error + 1e-6
 
 
+@pytest.mark.parametrize("n_blocks", [1, 2])
+def test_draws_are_independent_of_each_other(n_blocks):
+    """The last one, and those of the blocks: each row comes equally often."""
+    parts = np.split(np.ones((1000, 1)), n_blocks)
+    samplers = (RowSampler("uniform", n_samples=1, random_state=seed) for seed in range(1000))
+    found = [coreset(parts, drawn).indices for drawn in samplers]
+    assert chisquare(np.histogram(found, 10, (0, 1000))[0]).pvalue > 1e-3
+
+
 def test_total_of_any_column_is_unbiased():
     totals = []
     for seed in range(30):
@@ -167,6 +177,20 @@ def test_rows_of_weight_zero_never_come():
     weights = (np.arange(2000) % 2).astype(float)
     found = coreset(blocks(X, Y, weights, at=SIZES["alike"]), sampler)
     assert np.all(found.indices % 2 == 1)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_blocks_that_do_not_count(form):
+    weights = (np.arange(2000) // 250 % 3 == 1).astype(float)
+    parts = list(blocks(form(X), Y, weights, at=range(50, 2000, 50)))
+    assert not all(part[2].any() for part in parts)
+    found = coreset(parts, sampler)
+    assert found.n_rows == 2000
+    assert weights[found.indices].all()
+    np.testing.assert_array_equal(found.y, Y[found.indices])
+    assert found.sample_weight.sum() == pytest.approx(weights.sum(), rel=0.5)
+    with pytest.raises(ValueError, match="sample_weight of all blocks is zero"):
+        coreset([(form(X), Y, 0 * Y)] * 3, sampler)
 
 
 def test_empty():

@@ -163,6 +163,28 @@ def test_as_many_as_theory_asks_for(scores, p):
     assert len(all_rows.sample_indices_) == 2000
 
 
+@pytest.mark.parametrize("p", [0.5, 1])
+def test_as_many_as_root_leverage_scores_add_up_to(p):
+    """A row of its own comes, though the scores of all others add up to far more than the rank."""
+    rows = np.repeat(np.eye(2), [1, 199_999], axis=0)
+    for seed in range(5):
+        for weights in (None, np.full(200_000, 1e-6)):
+            drawn = RowSampler("root_leverage", p=p, random_state=seed).fit(rows, None, weights)
+            assert drawn.sample_indices_[0] == 0
+
+
+def test_columns_stay_in_float32():
+    """Unless targets are in float64, which could not be told apart in float32."""
+    single = X.astype(np.float32)
+    for y, dtype in [
+        (None, np.float32), (CLASSES, np.float32), (Y.astype(np.float32), np.float32),
+        (Y, np.float64),
+    ]:  # fmt: skip
+        assert sampler()._columns(single, y).dtype == dtype
+    far = [sampler().fit(single, 1e12 + Y).scores_, sampler().fit(X, Y).scores_]
+    close(*far, rtol=0.1)
+
+
 @pytest.mark.parametrize(
     ("n_samples", "drawn"), [(1, 1), (7, 7), (2000, 2000), (0.25, 500), (1e-9, 1)]
 )

@@ -82,7 +82,9 @@ def test_tolerance(tol, p):
     result = lewis_weights(A, p, tol=tol, max_iter=500)
     exact = lewis_weights(A, p, tol=1e-12, max_iter=1000).weights
     off = abs(result.weights / exact - 1).max()
-    assert off <= tol * (1 if p <= 2 else p / (4 - p) if p < 4 else p / 2) * 1.01
+    factor = abs(2 - p) / min(p, 4 - p) if p < 4 else p / 2
+    assert off <= 1.01 * np.expm1(factor * np.log1p(tol))
+    assert result.weights.sum() == pytest.approx(4, rel=tol)
     assert result.history[-1] <= tol
     assert len(result.history) == result.n_iter
     assert result.n_iter == 1 or np.all(result.history[:-1] > tol)
@@ -114,6 +116,14 @@ def test_powers_at_the_ends(p):
     result = lewis_weights(A, p, max_iter=2000)
     assert result.converged
     assert result.weights.sum() == pytest.approx(4, rel=0.05)
+
+
+def test_powers_of_forms_may_vanish():
+    rows = one_hot(800, 10)[0]
+    result = lewis_weights(rows, 1000, max_iter=1000)
+    assert result.converged
+    with pytest.warns(ConvergenceWarning, match="max_iter=9 "):
+        assert lewis_weights(A, 1000, max_iter=9).weights.sum() == pytest.approx(4)
 
 
 def test_orthogonal_blocks_are_apart():

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.sampling import (
+    CoresetEstimator,
+    RowSampler,
     TotalSensitivity,
     leverage_scores,
     lewis_weights,
@@ -100,7 +103,35 @@ def test_total(p):
     assert abs(whole.estimate - exact) < 4 * whole.standard_error + 1e-2 * exact
 
 
+@pytest.mark.parametrize("p", [500, 1000, 1e5])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_large_powers(p):
+    """Of which sums vanish, or overflow: rows have shares near 0 and 1."""
+    exact = lp_sensitivities(A, p)
+    found = lp_sensitivities(A, p, method="approximate")
+    assert np.all(found <= exact * 1.01)
+    assert 4 <= found.sum() <= exact.sum() < 40
+    assert 4 <= total_sensitivity(A, p, rng=0).estimate < np.inf
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: lp_sensitivities(A, 1e4, method="approximate"),
+        lambda: total_sensitivity(A, 1e4),
+        lambda: RowSampler(p=1e4, n_samples=9, random_state=0).fit(A),
+        lambda: CoresetEstimator(
+            sampler=RowSampler(p=1e4, n_samples=9, random_state=0)
+        ).fit(A, A[:, 0]),
+    ],
+)  # fmt: skip
+def test_lewis_weights_that_do_not_converge(function):
+    with pytest.warns(ConvergenceWarning, match="Lewis weights for p=10000"):
+        function()
+
+
 def test_total_of_special_rows():
+    assert total_sensitivity(A, 2).n_rows == total_sensitivity(0 * A).n_rows == 0
     assert total_sensitivity(0 * A).estimate == 0
     assert total_sensitivity(A[:3]).estimate == pytest.approx(3)
     assert total_sensitivity(A[:1]).estimate == pytest.approx(1)
