@@ -29,7 +29,8 @@ class LpRegressionResult(Result):
     x : ndarray of shape (d,) or (d, q)
         Coefficients, in the precision of A: a column for each of several quantiles.
     objective : float, or ndarray of shape (q,)
-        What is minimised, at x.
+        What is minimised, at x before it was rounded to the precision of A. Infinite
+        where a large power overflows.
     duality_gap : float, or ndarray of shape (q,)
         Upper bound of the objective less its least value, from a feasible point of
         the dual problem.
@@ -87,7 +88,7 @@ def lp_regression(
         Weights of the powers; a row of weight zero does not count. For p = inf
         others than zero do not matter.
     x0 : array_like of shape (d,), or (d, q), default=None
-        Where to start. None is the solution of least squares.
+        Where to start, if its residuals are smaller than those of least squares.
     tol : float, default=1e-8
         Duality gap to reach, as a fraction of the objective.
     max_iter : int, default=100
