@@ -223,12 +223,12 @@ class _Runs:
         unit = np.abs(r).max() or 1.0
         rounding, a = _ROUNDING * np.abs(self.b).max(), None
         measure = partial(_duality.objective, p=p, quantile=quantile, weights=weights)
-        if unit > rounding and self.rows.rank and not self.stopped:
-            step, multipliers = self._minimised(r / unit, quantile, trace)
+        if np.abs(r).max() > rounding and self.rows.rank and not self.stopped:
+            step, a = self._minimised(r / unit, quantile, trace)
             coef = start + unit * self.rows.mapped(step)
             moved = self.b - self.rows.fit(coef)
             if measure(moved / unit) < measure(r / unit):
-                start, r, a = coef, moved, multipliers
+                start, r = coef, moved
             unit = np.abs(r).max() or 1.0  # large powers of all residuals could be zero
         a = _duality.slopes(r / unit, p, quantile) if a is None else a
         value = measure(r / unit)

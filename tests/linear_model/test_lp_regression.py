@@ -606,3 +606,9 @@ def test_gross_errors_do_not_move_the_fit():
         b[:20] = size
         fits.append(lp_regression(A, b).x)
     np.testing.assert_allclose(fits[1:], [fits[0]] * 3, atol=1e-3)
+
+
+@pytest.mark.parametrize("quantile", [0.02, 0.5, 0.9])
+def test_a_start_that_is_a_solution_is_certified(quantile):
+    matrix, b = np.array([[0.0], [-1.0], [2.0]]), np.array([1.0, 0.0, 0.0])
+    assert lp_regression(matrix, b, quantile=quantile).converged
