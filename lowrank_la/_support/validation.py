@@ -61,6 +61,12 @@ def check_integer(name, value, least):
     return int(value)
 
 
+def check_choice(name, value, allowed):
+    """Refuse what is not one of some choices: strings, or None."""
+    if not isinstance(value, str | None) or value not in allowed:
+        raise ValueError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, allowed))}")
+
+
 def check_threads(name, value):
     """Refuse a number of threads that is not an integer, or zero; negative ones mean all."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value == 0:

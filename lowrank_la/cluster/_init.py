@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+from .._support.validation import check_choice
+
 INITS = ("random", "first", "build", "lab", "k-medoids++")
 RANDOM_INITS = ("random", "lab", "k-medoids++")
 NO_MEDOIDS = np.empty(0, np.int64)
@@ -11,8 +13,7 @@ NO_MEDOIDS = np.empty(0, np.int64)
 
 def check_init(init):
     """Refuse an unknown name."""
-    if init not in INITS:
-        raise ValueError(f"init={init!r} is unknown; use one of {', '.join(map(repr, INITS))}")
+    check_choice("init", init, INITS)
 
 
 def check_medoids(medoids, n, name="medoids"):

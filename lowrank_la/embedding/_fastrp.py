@@ -13,7 +13,7 @@ import numpy as np
 from .._support.blocks import thread_count
 from .._support.cuda import is_device_array, resolve_device, to_host, twin
 from .._support.random import as_generator
-from .._support.validation import check_integer, check_threads
+from .._support.validation import check_choice, check_integer, check_threads
 from ._blocks import check_folder, sum_of_powers_in_files
 from ._cpu import Operator, padded
 from ._graph import ORIENTATIONS, SIMILARITIES, as_csr, as_graph, oriented
@@ -64,12 +64,6 @@ def check_steps(refine):
     if not isinstance(refine, numbers.Integral) or refine < 0:
         raise ValueError(f"refine={refine!r}: True, False, or a number of steps is needed")
     return int(refine)
-
-
-def check_choice(name, value, choices):
-    """Refuse what is none of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown; use one of {', '.join(choices)}")
 
 
 def clip_components(n_components, n_nodes, stacklevel=3):

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from ._frisch_newton import factorised, solved
+from ._frisch_newton import SHORTENED, SLOW, factorised, solved
 
-_SHORTENED = 0.99995
-_SLOW = 1e-6
 _EXACT = 1e-14  # of the first bound: nothing is left of it
 
 
@@ -39,7 +37,7 @@ def solve(rows, b, tol, trace):
             return coef, multipliers[0] - multipliers[1]
         move, d_slacks, d_multipliers = _step(rows, slacks, multipliers, gap)
         primal, dual = _length(slacks, d_slacks), _length(multipliers, d_multipliers)
-        if not max(primal, dual) > _SLOW or t < _EXACT:
+        if not max(primal, dual) > SLOW or t < _EXACT:
             return coef, multipliers[0] - multipliers[1]
         coef, t = coef + primal * move[:-1], t + primal * move[-1]
         slacks, multipliers = slacks + primal * d_slacks, multipliers + dual * d_multipliers
@@ -49,7 +47,7 @@ def _length(values, changes):
     """Longest step, up to one, that keeps values positive."""
     falling = changes < 0
     longest = np.min(-values[falling] / changes[falling], initial=np.inf)
-    return min(1.0, _SHORTENED * longest)
+    return min(1.0, SHORTENED * longest)
 
 
 def _step(rows, slacks, multipliers, gap):

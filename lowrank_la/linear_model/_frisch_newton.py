@@ -10,10 +10,10 @@ from .._support.blocks import run_blocks
 from . import _lp_cpu as kernels
 from ._rows import TILE, padded, part_of
 
-_SHORTENED = 0.99995  # steps end this fraction of the way to the next bound
+SHORTENED = 0.99995  # steps end this fraction of the way to the next bound
 _CENTRED = 0.3  # of the mean residual: products of complementary variables at first
 _LEAST_CENTRED = 1e-6  # of what fixed rows add to the objective, where residuals are smaller
-_SLOW = 1e-6  # steps shorter than this lead nowhere
+SLOW = 1e-6  # steps shorter than this lead nowhere
 _RIDGES = 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2
 _GROSS = 10  # times the median: larger residuals do not count for accuracy
 _SMALL = 64  # rows of matrices for which BLAS takes one thread
@@ -155,7 +155,7 @@ class _State:
         moves = self.dx, self.dz, self.dw
         sums = self._run(kernels.correct, 2, coef, *self.point, affine, fitted, mu, *moves)
         self.steps = _lengths(sums)
-        self.stuck = not self.steps.max() > _SLOW
+        self.stuck = not self.steps.max() > SLOW
         if self.stuck:
             self.steps = np.zeros(2)
             return np.zeros(self.rank)
@@ -172,7 +172,7 @@ class _State:
 
 def _lengths(reciprocals):
     """Return steps that end just before a bound."""
-    return _SHORTENED / np.maximum(reciprocals.max(axis=0), _SHORTENED)
+    return SHORTENED / np.maximum(reciprocals.max(axis=0), SHORTENED)
 
 
 def factorised(gram):

@@ -12,7 +12,7 @@ from .._support.blas import single_threaded_blas
 from . import _chebyshev, _duality, _lp_newton
 from ._design import Design, column_sizes
 from ._factor import EPS, Factor, from_dependent, from_gram, from_sketch, solve_sketch
-from ._lstsq import _power_of_two, require_finite, scaled, units
+from ._lstsq import power_of_two, require_finite, scaled, units
 from ._methods import METHODS, Options
 from ._preprocessed import preprocessed, whole
 from ._rows import Rows
@@ -100,13 +100,13 @@ def solve(name, task, X, b, weights=None, x0=None):
     """
     level = 1.0
     if weights is not None:
-        counted, level = weights > 0, 1 / _power_of_two(weights.max())
+        counted, level = weights > 0, 1 / power_of_two(weights.max())
         if not counted.all():
             require_finite(name, X)
             X, b, weights = X[counted], b[counted], weights[counted]
         weights = None if task.p == np.inf else level * weights
     level = 1.0 if task.p == np.inf else level
-    unit = 1 / _power_of_two(np.abs(b).max())
+    unit = 1 / power_of_two(np.abs(b).max())
     with np.errstate(all="ignore"):
         fit = _in_units(name, task, X, unit * b, weights, None if x0 is None else unit * x0)
         sizes = fit.sizes / unit

@@ -10,6 +10,7 @@ from .._support.cuda import is_device_array, resolve_device, to_device, to_host,
 from .._support.result import Result
 from .._support.validation import (
     as_floats,
+    check_choice,
     check_integer,
     check_positive,
     check_threads,
@@ -286,14 +287,8 @@ def require_finite(name, array):
 
 def checked_options(method, rcond, sketch, sketch_size, eps, delta, n_jobs, d, seed):
     """Options of a method, or a ValueError that names the wrong one."""
-    for name, value, allowed in (
-        ("method", method, METHODS),
-        ("sketch", sketch, (None, *SKETCHES)),
-    ):
-        if value not in allowed:
-            raise ValueError(
-                f"{name}={value!r} is unknown; use one of {', '.join(map(repr, allowed))}"
-            )
+    check_choice("method", method, METHODS)
+    check_choice("sketch", sketch, (None, *SKETCHES))
     if sketch_size is not None:
         check_integer("sketch_size", sketch_size, d)
     for name, value in (("eps", eps), ("delta", delta)):
@@ -371,11 +366,11 @@ def _run_rescaled(name, method, options, X, Y, weights, alpha, new_design):
     """Solve the problem in units in which no square overflows or vanishes."""
     level = 1.0
     if weights is not None:
-        counted, level = weights > 0, 1 / _power_of_two(weights.max())
+        counted, level = weights > 0, 1 / power_of_two(weights.max())
         X, Y, weights = X[counted], Y[counted], level * weights[counted]
     root = np.sqrt(alpha * level)
     scale = units(np.maximum(column_sizes(X).astype(np.float64), root))
-    unit = 1 / _power_of_two(column_sizes(Y))
+    unit = 1 / power_of_two(column_sizes(Y))
     X = scaled(X, scale)
     args = weights, (root * scale) ** 2, new_design
     try:
@@ -404,9 +399,9 @@ def units(sizes):
     """Factors for columns, powers of two: one for all where their sizes are comparable."""
     largest = sizes.max()
     near = (sizes == 0) | (sizes > largest * _SMALL)
-    return 1 / _power_of_two(np.where(near, largest, sizes))
+    return 1 / power_of_two(np.where(near, largest, sizes))
 
 
-def _power_of_two(size):
+def power_of_two(size):
     """Return the power of two next above a size; 1 for zero."""
     return np.where(size > 0, np.ldexp(1.0, np.clip(np.frexp(size)[1], -1000, 1000)), 1.0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._support.cuda import is_device_array, to_device
+from .._support.validation import check_choice
 from ._rows import ScoredRows, check_number
 
 METHODS = "exact", "stable", "sketched"
@@ -92,9 +93,7 @@ def leverage_scores(
     >>> leverage_scores(A).round(12)
     array([0.6, 0.3, 0.2, 0.3, 0.6])
     """
-    if method not in METHODS:
-        allowed = ", ".join(map(repr, METHODS))
-        raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
+    check_choice("method", method, METHODS)
     ridge, eps = check_number("ridge", ridge, zero=True), check_number("eps", eps, 1)
     on_gpu = is_device_array(A)
     rows = ScoredRows("A", A, sample_weight, n_jobs, device, rng, ridge)

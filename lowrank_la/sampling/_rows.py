@@ -14,7 +14,7 @@ from .._support.validation import (
 )
 from ..linear_model._design import Design, column_sizes
 from ..linear_model._factor import EPS, from_dependent, from_gram, from_sketch
-from ..linear_model._lstsq import _power_of_two, checked_design, require_finite, scaled, units
+from ..linear_model._lstsq import checked_design, power_of_two, require_finite, scaled, units
 from ..linear_model._methods import Options, seed_of
 
 _ERROR = 1e-8  # of scores, relative, with which one Gram matrix is good enough
@@ -90,7 +90,7 @@ class ScoredRows:
                 return compute(*args)
         except FloatingPointError:
             require_finite(self._name, self.A)
-        level = 1 / _power_of_two(self.weights.max())
+        level = 1 / power_of_two(self.weights.max())
         self.weights, self._root = self.weights * level, self._root * np.sqrt(level)
         sizes = np.maximum(column_sizes(self.A).astype(np.float64), self._root)
         self.scale, self._factor = units(sizes), None

@@ -8,7 +8,7 @@ from scipy import linalg, sparse
 
 from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
-from .._support.validation import check_integer
+from .._support.validation import check_choice, check_integer
 from ..linear_model._lp_solve import solve_dense
 from ._draw import draw
 from ._lewis import lewis_scores
@@ -113,9 +113,7 @@ def lp_sensitivities(
     array([0.4286, 0.3   , 0.2   , 0.3   , 0.4286])
     """
     p = check_power(p)
-    if method not in METHODS:
-        allowed = ", ".join(map(repr, METHODS))
-        raise ValueError(f"method={method!r} is unknown; use one of {allowed}")
+    check_choice("method", method, METHODS)
     eps = check_number("eps", eps, 1)
     if block_size is not None:
         check_integer("block_size", block_size, 1)
