@@ -68,9 +68,10 @@ def functions_of_masses():
 def instance(cls):
     """An instance that depends on no random start where it can do without, and takes any matrix."""
     deterministic = {"init": "build", "random_state": 0}
-    deterministic |= {"bipartite": True, "similarity": "adjacency"}  # not only those of graphs
     deterministic |= {"sampler": lowrank_la.sampling.RowSampler(random_state=0)}
     offered = inspect.signature(cls).parameters
+    if "bipartite" in offered:  # not only the matrices of graphs
+        deterministic |= {"bipartite": True, "similarity": "adjacency"}
     return cls(**{name: value for name, value in deterministic.items() if name in offered})
 
 
