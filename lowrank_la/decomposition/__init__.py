@@ -2,6 +2,9 @@
 
 ======================  ==============================================================
 CURNeighbors            nearest items under a costly similarity, from a few evaluations
+rp_cholesky             a positive semi-definite matrix from a few of its columns
+RPCholeskyKernelMap     features of a kernel from the same columns
+RPCholeskyResult        what rp_cholesky returns
 ======================  ==============================================================
 """
 
@@ -11,5 +14,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "CURNeighbors": "_estimators_neighbors",
+        "RPCholeskyKernelMap": "_estimators_kernel",
+        "RPCholeskyResult": "_rp_cholesky",
+        "rp_cholesky": "_rp_cholesky",
     },
 )

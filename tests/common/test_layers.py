@@ -12,8 +12,14 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 SHARED = ("_support", "_kernels")
 ORDER = ["sketch", "linear_model", "sampling", "decomposition"]  # each may use those before it
 ABOVE = ("__init__", "__main__", "datasets")
-# pairwise_distances hands what it cannot do faster to scikit-learn's function of that name.
-SKLEARN = ("_support.validation", "_support.progress", "cluster._distances")
+# pairwise_distances hands what it cannot do faster to scikit-learn's function of that name, and so
+# do kernels that are not Gaussian.
+SKLEARN = (
+    "_support.validation",
+    "_support.progress",
+    "cluster._distances",
+    "decomposition._kernel_entries",
+)
 CUDA = ("cupy", "cupyx", "numba.cuda", "numba_cuda", "numba_cuda_mlir")
 COMPILERS = ("njit", "jit", "generated_jit", "vectorize", "guvectorize", "stencil", "cfunc")
 IMPORTERS = ("import_module", "find_spec", "__import__")
