@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._support.cuda import is_device_array, resolve_device, to_device, to_host
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, check_threads, validate_rows
-from ._kernel_entries import entries_of, kernel_parameters
+from ._kernel_entries import checked_matrix, entries_of, kernel_parameters
 from ._rp_cholesky import factorise, features
 
 
@@ -233,11 +233,11 @@ class RPCholeskyKernelMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return kernel_parameters(self.kernel, *(getattr(self, name) for name in names))
 
     def _checked(self, X, *, reset):
-        shape = np.shape(X)
-        if reset and self._precomputed and len(shape) == 2 and shape[0] != shape[1]:
-            raise ValueError(f"X has shape {shape}: kernel='precomputed' needs an (n, n) matrix")
         sparse = {} if self._precomputed else {"accept_sparse": "csr"}
-        return validate_rows(self, X, reset=reset, **sparse)
+        X = validate_rows(self, X, reset=reset, **sparse)
+        if reset and self._precomputed:
+            return checked_matrix("X", X)
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

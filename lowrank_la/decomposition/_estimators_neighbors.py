@@ -19,7 +19,7 @@ from .._support.validation import (
     checked_sparse,
     require_memory,
 )
-from ._neighbors import factorized, search
+from ._neighbors import Search, factorized
 
 _EVALUATIONS = 1 << 20  # in a call of the similarity by fit
 _PER_NEIGHBOR = 20  # evaluations, if no budget is given
@@ -89,15 +89,15 @@ class CURNeighbors(BaseEstimator):
     anchors, they are exact, and so is the search if the budget exceeds the anchors by
     `n_neighbors`. The anchors are the first pivots of a QR factorization of R.
 
-    Items should be alike under the queries to come as under the anchor queries. Two or three
-    times as many of these as evaluations per query are enough; by default, twice as many are
-    drawn from the items. What is nearest to a query but like nothing else, to all
-    anchor queries, is not found.
+    The queries to come should be like the anchor queries. By default, twice as many of these as
+    evaluations per query are drawn from the items; fewer tell less, many more tell little
+    else. An item that is near to a query, but to no anchor query that it is near to, may be missed.
 
     ``fit`` takes m n evaluations and O(m² n + m³) operations, and keeps 8 m n bytes. A query
-    takes O(m n) operations in each round, a millisecond for ten thousand items: no gain if
-    `budget` evaluations are saved in less. The first anchors are evaluated for many
-    queries in one call, what follows for one query at a time.
+    takes O(m n + m b² + b³) operations in each round, b of the items being known: a
+    similarity that costs no more than the O(m / b) operations for each item, and one that is
+    a product of vectors, had better be evaluated for all. The first anchors are
+    evaluated for many queries in one call, what follows for one query at a time.
 
     References
     ----------
@@ -177,10 +177,12 @@ class CURNeighbors(BaseEstimator):
             If X has NaN or infinite entries, the similarity returns any or an array of the wrong
             shape, or there are fewer items, or evaluations in the budget, than `n_neighbors`.
         """
-        X = self._checked(X, reset=True)
+        X = self._checked("X", X, reset=True)
         n_items = _num_samples(X)
         budget, n_anchors = self._plan(n_items)
-        queries = None if anchor_queries is None else self._checked(anchor_queries, reset=False)
+        queries = anchor_queries
+        if queries is not None:
+            queries = self._checked("anchor_queries", queries, reset=False)
         if budget == n_items:
             factors, anchors, n_evaluations = None, np.arange(n_items), 0
         else:
@@ -191,8 +193,8 @@ class CURNeighbors(BaseEstimator):
             anchors = factors.spread(n_anchors)
         self.items_, self.anchor_indices_, self.budget_ = X, anchors, budget
         self.n_fit_evaluations_ = n_evaluations
-        self._factors = factors
-        self._step = n_anchors if self.strategy == "adaptive" else budget
+        step = n_anchors if self.strategy == "adaptive" else budget
+        self._search = Search(factors, anchors, budget, step)
         return self
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
@@ -222,7 +224,7 @@ class CURNeighbors(BaseEstimator):
         """
         check_is_fitted(self)
         own = X is None
-        queries = self.items_ if own else self._checked(X, reset=False)
+        queries = self.items_ if own else self._checked("X", X, reset=False)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         k = check_integer("n_neighbors", k, 1)
         if k + own > self.budget_:
@@ -236,8 +238,7 @@ class CURNeighbors(BaseEstimator):
             pair = _taken(queries, rows), _taken(self.items_, items)
             return self._similarities(*pair, (len(rows), len(items)))
 
-        plan = self._factors, self.anchor_indices_, _num_samples(queries)
-        values, indices = search(evaluate, *plan, k, self.budget_, self._step, own)
+        values, indices = self._search.nearest(evaluate, _num_samples(queries), k, own)
         return (values, indices) if return_distance else indices
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
@@ -265,19 +266,21 @@ class CURNeighbors(BaseEstimator):
         shape = len(indices), _num_samples(self.items_)
         return sparse.csr_matrix((values.ravel(), indices.ravel(), ends), shape)
 
-    def _checked(self, X, *, reset):
+    def _checked(self, name, X, *, reset):
         """Return queries or items: numbers that are validated, or what can be indexed."""
         if callable(self.similarity):
             if reset:  # a refit forgets
                 vars(self).pop("n_features_in_", None)
                 vars(self).pop("feature_names_in_", None)
-            (X,) = indexable(X)
-            if not _num_samples(X):
-                raise ValueError("X is empty: at least one sample is needed")
-            return X
-        X = checked_sparse("X", X) if sparse.issparse(X) else X
+            return _indexed(name, X)
+        X = checked_sparse(name, X) if sparse.issparse(X) else X
         dtype = [np.float64, np.float32]
-        return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=dtype)
+        try:
+            return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=dtype)
+        except ValueError as error:
+            if name == "X":
+                raise
+            raise ValueError(f"{name}: {error}") from error
 
     def _plan(self, n_items):
         """Return how many evaluations a query has, and how many in the first round."""
@@ -295,12 +298,11 @@ class CURNeighbors(BaseEstimator):
                 f"budget={self.budget!r} is {budget} evaluations for each query of X, with "
                 f"{n_items} samples: at least n_neighbors={k} are needed"
             )
-        budget = min(int(budget), n_items)
         parts = _ROUNDS if self.strategy == "adaptive" else 2
-        n_anchors = max(1, budget // parts) if self.n_anchors is None else int(self.n_anchors)
+        n_anchors = self.n_anchors or max(1, min(budget, n_items) // parts)
         if n_anchors > budget:
             raise ValueError(f"n_anchors={n_anchors} exceeds the {budget} evaluations of a query")
-        return budget, n_anchors
+        return min(int(budget), n_items), min(int(n_anchors), n_items)
 
     def _drawn(self, X, n):
         """Return a sample of the items."""
@@ -343,6 +345,20 @@ class CURNeighbors(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _indexed(name, X):
+    """Return samples of any kind in a form that can be indexed."""
+    if isinstance(X, (str, bytes, dict)):
+        raise ValueError(f"{name} is one {type(X).__name__}: a sequence of samples is needed")
+    try:
+        (X,) = indexable(X)
+        n_samples = _num_samples(X)
+    except TypeError as error:
+        raise ValueError(f"{name} is not a sequence of samples: {error}") from error
+    if not n_samples:
+        raise ValueError(f"{name} is empty: at least one sample is needed")
+    return X
 
 
 def _taken(X, rows):

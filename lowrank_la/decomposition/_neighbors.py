@@ -75,62 +75,73 @@ def factorized(R):
     return ItemFactors(vectors, float((1 / inverse_diagonal).mean()) / R.shape[1])
 
 
-def search(evaluate, factors, anchors, n_queries, k, budget, step, own=False):
-    """Return the k largest similarities found, and their items, each (n_queries, k).
+@dataclass(frozen=True, eq=False)
+class Search:
+    """How many items are evaluated for each query, and which ones first.
 
-    Parameters
+    Attributes
     ----------
-    evaluate : callable
-        ``evaluate(queries, items)`` returns similarities, by indices.
     factors : ItemFactors or None
-        None if anchors use up the budget.
+        None if the anchors use up the budget.
     anchors : ndarray of int
-        Items that are evaluated first, at most `budget`.
-    n_queries : int
-    k : int
-        At most `budget`, less one if `own`.
+        Items that are evaluated first.
     budget : int
         Evaluations per query.
     step : int
         Evaluations in each round after the first one.
-    own : bool, default=False
-        Whether query i is item i, which is not its own neighbour.
     """
-    per_query = budget
-    if factors:
-        n_items, rank = factors.vectors.shape
-        per_query = max(n_items, budget * max(rank, budget))
-    block = max(1, _AT_ONCE // per_query)
-    found = []
-    for lo in range(0, n_queries, block):
-        queries = np.arange(lo, min(lo + block, n_queries))
-        found.append(_search_block(evaluate, factors, anchors, queries, budget, step, own))
-    values, items = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return values[:, :k], items[:, :k]
 
+    factors: ItemFactors | None
+    anchors: np.ndarray
+    budget: int
+    step: int
 
-def _search_block(evaluate, factors, anchors, queries, budget, step, own):
-    """Return all values known of some queries, the largest first, and their items."""
-    first = evaluate(queries, anchors)
-    values = np.empty((len(queries), budget), first.dtype)
-    items = np.empty((len(queries), budget), np.int64)
-    known = len(anchors)
-    values[:, :known], items[:, :known] = first, anchors
-    while known < budget:
-        end = min(known + step, budget)
-        with single_threaded_blas():
-            estimates = factors.estimates(items[:, :known], values[:, :known])
-        np.put_along_axis(estimates, items[:, :known], -np.inf, axis=1)
-        if own:
-            estimates[np.arange(len(queries)), queries] = -np.inf
-        items[:, known:end] = _largest(estimates, end - known)
-        for row, query in enumerate(queries):
-            values[row, known:end] = evaluate(query[None], items[row, known:end])[0]
-        known = end
-    if own:
-        values[items == queries[:, None]] = -np.inf
-    order = np.lexsort((items, -values))
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(items, order, axis=1)
+    def nearest(self, evaluate, n_queries, k, own=False):
+        """Return the k largest similarities found, and their items, each (n_queries, k).
+
+        Parameters
+        ----------
+        evaluate : callable
+            ``evaluate(queries, items)`` returns similarities, by indices.
+        n_queries : int
+        k : int
+            At most the budget, less one if `own`.
+        own : bool, default=False
+            Whether query i is item i, which is not its own neighbour.
+        """
+        per_query = self.budget
+        if self.factors:
+            n_items, rank = self.factors.vectors.shape
+            per_query = max(n_items, self.budget * max(rank, self.budget))
+        block = max(1, _AT_ONCE // per_query)
+        found = []
+        for lo in range(0, n_queries, block):
+            queries = np.arange(lo, min(lo + block, n_queries))
+            values, items = self._evaluated(evaluate, queries, own)
+            if own:
+                values[items == queries[:, None]] = -np.inf
+            order = np.lexsort((items, -values))[:, :k]
+            found.append([np.take_along_axis(array, order, axis=1) for array in (values, items)])
+        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+    def _evaluated(self, evaluate, queries, own):
+        """Spend the budget on some queries: values and their items, (n, budget), as they come."""
+        known, first = len(self.anchors), evaluate(queries, self.anchors)
+        values = np.empty((len(queries), self.budget), first.dtype)
+        items = np.empty(values.shape, np.int64)
+        values[:, :known], items[:, :known] = first, self.anchors
+        while known < self.budget:
+            end = min(known + self.step, self.budget)
+            with single_threaded_blas():
+                estimates = self.factors.estimates(items[:, :known], values[:, :known])
+            np.put_along_axis(estimates, items[:, :known], -np.inf, axis=1)
+            if own:
+                estimates[np.arange(len(queries)), queries] = -np.inf
+            items[:, known:end] = _largest(estimates, end - known)
+            for row, query in enumerate(queries):
+                values[row, known:end] = evaluate(query[None], items[row, known:end])[0]
+            known = end
+        return values, items
 
 
 def _largest(estimates, n):

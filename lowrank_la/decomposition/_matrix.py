@@ -1,0 +1,150 @@
+"""A matrix of which some rows, some columns and a sketch are asked for."""
+
+import numpy as np
+from scipy import linalg, sparse
+
+from .._support.blas import single_threaded_blas
+from .._support.blocks import run_blocks, thread_count
+from .._support.cuda import resolve_device, to_device, to_host, twin
+from .._support.validation import as_floats, checked_sparse
+from ..linear_model._methods import SKETCHES
+
+_SIGNS = 4  # entries of a column of a sparse sketch: as good as 8 for pivots, and twice as fast
+_BLOCK = 1024  # rows, or columns, at a time
+_CANCELLED = 1e-8
+_LEAST = 1e-60  # numbers below have units of their own
+
+
+class Matrix:
+    """Checked data, dense or CSR, where they are computed with.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls them.
+    A : array_like or sparse matrix of shape (m, n)
+    sketch : str or None
+        A key of `SKETCHES`; None for what is fastest.
+    device : {None, "cpu", "cuda"}
+    rng : Generator
+
+    Raises
+    ------
+    ValueError
+        If A is not a matrix of real numbers, or empty. What is not finite is found in sketches.
+    """
+
+    def __init__(self, name, A, sketch, device, rng):
+        self.name, self.law, self.unit = name, sketch, None
+        self.rng = np.random.default_rng(rng.integers(2**63))  # for sketches that are made later
+        self.device = resolve_device(device, A)
+        self.kernels = twin(__package__, self.device, "_pivots")
+        self.xp, self.n_threads = self.kernels.xp, thread_count()
+        self.values = self._checked(A)
+        self.shape = self.values.shape
+        if 0 in self.shape:
+            raise ValueError(f"{name} has shape {self.shape}: a row and a column are needed")
+        self.dtype = np.dtype(self.values.dtype.char)
+
+    def _checked(self, A):
+        if sparse.issparse(A):
+            if self.device == "cuda":
+                raise ValueError(f"{self.name} is sparse: device='cuda' takes dense arrays only")
+            A = checked_sparse(self.name, A).tocsr()
+            if A.dtype.kind not in "fiub":
+                raise ValueError(f"{self.name} has dtype {A.dtype}: real numbers are needed")
+            return A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
+        A = as_floats(self.name, A)
+        if A.ndim != 2:
+            raise ValueError(f"{self.name} has {A.ndim} dimensions: 2 are needed")
+        return to_device(A) if self.device == "cuda" else to_host(A)
+
+    @property
+    def negligible(self):
+        """Fraction of the largest pivot, or singular value, below which others are rounding."""
+        return 10 * np.finfo(self.dtype).eps * max(self.shape) ** 0.5
+
+    def transposed(self):
+        """The transpose, with the same options."""
+        other = object.__new__(Matrix)
+        vars(other).update(vars(self))
+        other.values, other.shape = self.values.T, self.shape[::-1]
+        if sparse.issparse(self.values):
+            other.values = other.values.tocsr()
+        return other
+
+    def sketch(self, n_rows):
+        """Random combinations of the rows, in units and float64: an array of shape (n_rows, n)."""
+        few = self.shape[0] <= 2 * n_rows  # then a dense sketch costs nothing, and misses nothing
+        law = self.law or ("gaussian" if few else "sparse_sign")
+        signs = {"nnz": min(_SIGNS, n_rows)} if law == "sparse_sign" else {}
+        S = SKETCHES[law](n_rows, random_state=self.rng, **signs)
+        sketch = (S @ self.values).astype(np.float64)
+        self.unit = self.unit or _unit(float(self.xp.abs(sketch).max()))
+        return sketch / self.unit if self.unit != 1.0 else sketch
+
+    def columns(self, indices):
+        """Some columns, in units and float64, dense: an array of shape (m, k)."""
+        return self._dense(self.values[:, indices])
+
+    def rows(self, indices):
+        """Some rows, in units and float64, dense: an array of shape (k, n)."""
+        return self._dense(self.values[indices])
+
+    def _dense(self, part):
+        part = (part.toarray() if sparse.issparse(part) else part).astype(np.float64)
+        if self.unit is None:
+            self.sketch(1)
+        if self.unit != 1.0:
+            part /= self.unit
+        return part
+
+    def times(self, right):
+        """Matrix in units, times an array of shape (n, k)."""
+        return self.transposed().products(right).T
+
+    @single_threaded_blas()
+    def products(self, left):
+        """Transpose of an array of shape (m, k), times the matrix in units."""
+        left = left / self.unit
+        if sparse.issparse(self.values):
+            return (self.values.T @ left).T
+        out = self.xp.empty((left.shape[1], self.shape[1]))
+
+        def block(lo, hi, b):
+            out[:, lo:hi] = left.T @ self.values[:, lo:hi]
+
+        run_blocks(block, self.shape[1], _BLOCK, (), self.n_threads)
+        return out
+
+    def norm(self):
+        """Frobenius norm, in units."""
+        return self.residual(self.xp.zeros((self.shape[0], 0)), self.xp.zeros((0, self.shape[1])))
+
+    def residual(self, left, right):
+        """Frobenius norm of the matrix in units less a product of arrays, (m, k) and (k, n)."""
+        if sparse.issparse(self.values):
+            square = linalg.norm(self.values.data / self.unit) ** 2
+            less = 2 * np.vdot(self.products(left), right) - np.vdot(left.T @ left @ right, right)
+            if square - less > _CANCELLED * square:  # else few digits are left of the difference
+                return float(np.sqrt(square - less))
+        return self._by_blocks(left, right)
+
+    @single_threaded_blas()
+    def _by_blocks(self, left, right):
+        norms = np.empty(-(-self.shape[0] // _BLOCK))
+
+        def block(lo, hi, b):
+            rows = self.rows(slice(lo, hi))
+            rows -= left[lo:hi] @ right
+            norms[b] = float(self.xp.linalg.norm(rows))
+
+        run_blocks(block, self.shape[0], _BLOCK, (), self.n_threads)
+        return float(np.linalg.norm(norms))
+
+
+def _unit(largest):
+    """Power of two to divide by, so that squares neither overflow nor vanish; mostly one."""
+    if not largest or _LEAST < largest < 1 / _LEAST:
+        return 1.0
+    return float(2.0 ** np.clip(np.frexp(largest)[1], -1000, 1000))

@@ -1,0 +1,94 @@
+"""Rows and columns that span a matrix nearly: their choice, from a sketch of the rows."""
+
+import numpy as np
+from scipy import linalg
+
+from .._support.blas import single_threaded_blas
+from .._support.cuda import to_host
+
+MARGIN = 10  # rows of a sketch beyond the number of columns that are chosen
+
+
+@single_threaded_blas()
+def by_lu(matrix, Y, largest=0.0):
+    """Columns of an array that elimination with partial pivoting takes: its rank, at most.
+
+    Pivots are compared with the largest one, or with that of an array that has become this one.
+    """
+    order, pivots = matrix.kernels.eliminate(Y)
+    return order[: _rank(pivots, matrix, largest)]
+
+
+@single_threaded_blas()
+def by_qr(matrix, Y, largest=0.0):
+    """Columns of an array that QR with column pivoting takes: somewhat better ones, later."""
+    triangle, order = linalg.qr(to_host(Y), mode="r", pivoting=True, check_finite=False)
+    return order[: _rank(np.abs(np.diag(triangle)), matrix, largest)]
+
+
+def _rank(sizes, matrix, largest=0.0):
+    """How many of some pivots, or singular values, are more than rounding."""
+    return int(np.sum(sizes > matrix.negligible * np.max(sizes, initial=largest)))
+
+
+def pivoted(pick):
+    """Choice by pivots: columns from a sketch, then rows from these columns."""
+
+    def choose(matrix, k, n_rows):
+        columns = pick(matrix, matrix.sketch(n_rows))[:k]
+        rows = pick(matrix, matrix.columns(columns).T)
+        return rows, columns[: len(rows)]
+
+    return choose
+
+
+def by_deim(matrix, k, n_rows):
+    """Choice by elimination of the leading singular vectors (DEIM)."""
+    left, right = singular_vectors(matrix, k, n_rows)
+    return by_lu(matrix, left.T), by_lu(matrix, right.T)
+
+
+def by_leverage(matrix, k, n_rows):
+    """Draw in proportion to squared norms in the leading singular subspaces."""
+    left, right = singular_vectors(matrix, k, n_rows)
+    shares = (to_host((vectors**2).sum(axis=1)) for vectors in (left, right))
+    return _independent(matrix, *(_drawn(matrix.rng, share, right.shape[1]) for share in shares))
+
+
+def by_chance(matrix, k, n_rows):
+    """Draw uniformly."""
+    return _independent(matrix, *(_drawn(matrix.rng, np.ones(n), k) for n in matrix.shape))
+
+
+def _drawn(rng, shares, k):
+    shares = shares / shares.sum() if len(shares) else shares
+    return rng.choice(len(shares), min(k, np.count_nonzero(shares)), replace=False, p=shares)
+
+
+def _independent(matrix, rows, columns):
+    """Rows and columns of which none is a combination of the others, the largest ones first."""
+    chosen = matrix.rows(rows).T, matrix.columns(columns)
+    return tuple(
+        indices[by_qr(matrix, part)] for indices, part in zip((rows, columns), chosen, strict=True)
+    )
+
+
+@single_threaded_blas()
+def singular_vectors(matrix, k, n_rows):
+    """Approximate leading singular vectors, by a sketch: arrays of shape (m, k), (n, k)."""
+    xp = matrix.xp
+    span = xp.linalg.qr(matrix.sketch(n_rows).T)[0]
+    basis, triangle = xp.linalg.qr(matrix.times(span))
+    left, sizes, right = xp.linalg.svd(triangle, full_matrices=False)
+    k = min(k, _rank(to_host(sizes), matrix))
+    return basis @ left[:, :k], span @ right[:k].T
+
+
+SELECTIONS = {
+    "lupp": pivoted(by_lu),
+    "cpqr": pivoted(by_qr),
+    "deim": by_deim,
+    "leverage": by_leverage,
+    "uniform": by_chance,
+}
+ADAPTIVE = {"lupp": by_lu, "cpqr": by_qr}
