@@ -219,7 +219,7 @@ def factorise(
         stopped = bool(callback is not None and callback(info))
     if known.exhausted and known.n_pivots < k:
         warnings.warn(
-            f"{names[1]}={k} is more than the rank, up to rounding: {known.n_pivots} are found",
+            f"{names[1]}={k} is more than the rank, up to rounding: {known.n_pivots} pivots are found",
             stacklevel=3,
         )
     return RPCholeskyResult(

@@ -300,7 +300,7 @@ def test_functions_refuse_nonsense(function, arguments, name, value):
 @pytest.mark.parametrize("value", [object(), -7.5], ids=name_of)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 def test_estimators_refuse_nonsense(estimator, value):
-    numbers = ("normalization_strength", "self_influence")  # any will do
+    numbers = ("normalization_strength", "self_influence", "coef0")  # any will do
     for name in estimator.get_params():
         if value != -7.5 or name not in numbers:
             wrong = clone(estimator).set_params(**{name: value})
@@ -460,6 +460,9 @@ def test_one_sample_is_enough_or_too_few(estimator):
         return
     if hasattr(estimator, "fit_resample"):  # it stands for itself
         assert clone(estimator).fit(X[:1]).sample_weight_ == [1.0]
+        return
+    if hasattr(estimator, "kernel"):  # it has a kernel with itself
+        assert clone(estimator).fit(X[:1]).transform(X).shape == (len(X), 1)
         return
     with pytest.raises(ValueError, match="sample"):
         clone(estimator).fit(X[:1])
