@@ -10,6 +10,7 @@ from sklearn.utils import _safe_indexing, gen_batches, indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
 from .._support.validation import (
     all_or_nothing,
@@ -330,7 +331,8 @@ class CURNeighbors(BaseEstimator):
         if callable(self.similarity):
             found = self.similarity(queries, items)
         else:
-            found = pairwise_kernels(queries, items, self.similarity)
+            with single_threaded_blas():
+                found = pairwise_kernels(queries, items, self.similarity)
         found = as_floats(f"What {name} returned", found)
         if found.shape != shape:
             raise ValueError(
