@@ -76,7 +76,7 @@ class Elimination:
         return part
 
     def _without(self, crossing, right, columns):
-        """What would be left of the sketch with some more rows and columns, and their term."""
+        """Take more rows and columns out of the sketch: what would be left, and their term."""
         right = linalg.solve(to_host(crossing), to_host(right), check_finite=False)
         right = self._matrix.xp.asarray(right)
         return self._left_over - self._left_over[:, columns] @ right, right

@@ -190,7 +190,7 @@ def cur(
     >>> from lowrank_la.decomposition import cur
     >>> A = 1 / (1 + np.add.outer(np.arange(300.0), np.arange(200.0)))
     >>> result = cur(A, tol=1e-8, rng=0)
-    >>> result.columns.shape[1] < 15, result.error < 1e-8 * np.linalg.norm(A)
+    >>> result.columns.shape[1] < 15, bool(result.error < 1e-8 * np.linalg.norm(A))
     (True, True)
     >>> approximation = result.columns @ (result.core @ result.rows)
     >>> bool(np.allclose(approximation, result.columns @ result.coefficients))

@@ -79,8 +79,11 @@ class CUR(TransformerMixin, _Chooser):
     ----------
     components_ : array or sparse matrix of shape (n_components_, n_features)
         R, the rows chosen.
-    row_indices_, column_indices_ : ndarray of shape (n_components_,)
-        The most important ones first. Those of "leverage" and "uniform" may differ in number.
+    row_indices_ : ndarray of shape (n_components_,)
+        Rows chosen, the most important ones first; of "leverage" and "uniform", there may be more
+        of them or fewer than columns.
+    column_indices_ : ndarray of shape (n_components_,)
+        Columns chosen, the most important ones first.
     core_ : LinearOperator of shape (n_components_, n_components_)
         U, as factors: ``core_ @ components_`` solves with them.
     reconstruction_error_ : float

@@ -65,7 +65,7 @@ class Matrix:
         return 10 * np.finfo(self.dtype).eps * max(self.shape) ** 0.5
 
     def transposed(self):
-        """The transpose, with the same options."""
+        """Return the transpose, with the same options."""
         other = object.__new__(Matrix)
         vars(other).update(vars(self))
         other.values, other.shape = self.values.T, self.shape[::-1]
@@ -84,11 +84,11 @@ class Matrix:
         return sketch / self.unit if self.unit != 1.0 else sketch
 
     def columns(self, indices):
-        """Some columns, in units and float64, dense: an array of shape (m, k)."""
+        """Return columns in units and float64, dense: an array of shape (m, k)."""
         return self._dense(self.values[:, indices])
 
     def rows(self, indices):
-        """Some rows, in units and float64, dense: an array of shape (k, n)."""
+        """Return rows in units and float64, dense: an array of shape (k, n)."""
         return self._dense(self.values[indices])
 
     def _dense(self, part):

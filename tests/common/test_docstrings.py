@@ -4,6 +4,7 @@ import inspect
 import re
 from ast import literal_eval
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 
 import pytest
 
@@ -80,7 +81,10 @@ def test_methods_of_estimators(method):
 @pytest.mark.parametrize("cls", result_classes())
 def test_results(cls):
     documented = entries(sections(cls)["Attributes"])
-    assert sorted(documented) == sorted(f.name for f in fields(cls) if f.name[0] != "_")
+    offered = [f.name for f in fields(cls)] + [
+        name for name, value in vars(cls).items() if isinstance(value, property | cached_property)
+    ]
+    assert sorted(documented) == sorted(name for name in offered if name[0] != "_")
 
 
 @pytest.mark.parametrize(

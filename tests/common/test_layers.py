@@ -24,6 +24,7 @@ CUDA = ("cupy", "cupyx", "numba.cuda", "numba_cuda", "numba_cuda_mlir")
 COMPILERS = ("njit", "jit", "generated_jit", "vectorize", "guvectorize", "stencil", "cfunc")
 IMPORTERS = ("import_module", "find_spec", "__import__")
 KERNELS_USE = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
+LAPACK = ("decomposition._pivots_cpu",)  # what CuPy has not, so that its twin is a loop
 
 
 def dotted(node):
@@ -92,10 +93,11 @@ def kernels_are_plain(module, tree):
     """Kernels import NumPy, the compilers, their CPU twin, and what is below them."""
     if kind(module) not in (1, 2):
         return []
+    allowed = KERNELS_USE | ({"scipy"} if module in LAPACK else set())
     outside = [name for name in imports(tree, module) if not own(name)]
     inside = [target for target in map(own, imports(tree, module)) if target]
     return [
-        *[name for name in outside if name.split(".")[0] not in KERNELS_USE],
+        *[name for name in outside if name.split(".")[0] not in allowed],
         *[name for name in inside if kind(name) > 1 and not name.endswith("_cpu")],
     ]
 
