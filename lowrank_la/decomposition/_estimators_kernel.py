@@ -185,8 +185,8 @@ class RPCholeskyKernelMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     @_fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def _fit(self, X):
-        X, device = self._checked(X, reset=True), resolve_device(self.device, X)
-        entries = entries_of(X, self.kernel, self._params(), device)
+        params, device = self._params(), resolve_device(self.device, X)
+        entries = entries_of(self._checked(X, reset=True), self.kernel, params, device)
         rng = as_generator(self.random_state)
         if self.n_jobs is not None:
             check_threads("n_jobs", self.n_jobs)

@@ -16,7 +16,7 @@ from ._kernel_entries import checked_matrix, checked_points, entries_of, kernel_
 
 _FIRST = 16  # proposals in the first block
 _WANTED = 160  # pivots in a block: with more, products of matrices are hardly faster
-_NOISE = 8  # roundings, times the root of the pivots' number, that the diagonal may be in error
+_NOISE = 32  # roundings, times the root of the pivots' number, that the diagonal may be in error
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +217,7 @@ def factorise(
         size = block_size or _next_size(size, n_accepted, min(_WANTED, left), entries.n)
         info = {"n_pivots": known.n_pivots, "trace_error": known.error}
         stopped = bool(callback is not None and callback(info))
-    if known.exhausted and known.n_pivots < k:
+    if known.n_pivots < k and known.exhausted and (tol == 0.0 or known.error > tol):
         warnings.warn(
             f"{names[1]}={k} is more than the rank, up to rounding: {known.n_pivots} pivots are found",
             stacklevel=3,
