@@ -13,7 +13,7 @@ from ..linear_model._methods import SKETCHES
 from ._adaptive import eliminated, shortened
 from ._core import CORES, cross
 from ._matrix import Matrix
-from ._subset import ADAPTIVE, MARGIN, SELECTIONS
+from ._subset import ADAPTIVE, SELECTIONS
 
 _CHECKS = 64  # rows of the sketch that estimates an error
 
@@ -106,7 +106,7 @@ def cur(
     tol=None,
     selection="lupp",
     core="optimal",
-    oversampling=MARGIN,
+    oversampling=None,
     sketch=None,
     device=None,
     rng=None,
@@ -132,8 +132,8 @@ def cur(
     core : {"optimal", "cross"}, default="optimal"
         "optimal": ``pinv(C) @ A @ pinv(R)``, which makes the error least. "cross": pseudo-inverse
         of the entries where C and R cross, for which A is not looked at again.
-    oversampling : int, default=10
-        Rows of the sketch beyond k.
+    oversampling : int, default=None
+        Rows of the sketch beyond k; None takes a tenth of k, but 10 at least.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
         Law of the sketch; None takes a Gaussian one of few rows, else sparse signs.
     device : {None, "cpu", "cuda"}, default=None
@@ -205,7 +205,7 @@ def cur(
     return result
 
 
-def check_options(name, k, tol, selection, core="optimal", oversampling=MARGIN, sketch=None):
+def check_options(name, k, tol, selection, core="optimal", oversampling=None, sketch=None):
     """Refuse options out of their ranges."""
     if k is not None:
         check_integer(name, k, 1)
@@ -213,15 +213,17 @@ def check_options(name, k, tol, selection, core="optimal", oversampling=MARGIN, 
         raise ValueError(f"tol={tol!r}: a number below 1 is needed")
     check_choice("selection", selection, tuple(SELECTIONS if tol is None else ADAPTIVE))
     check_choice("core", core, tuple(CORES))
-    check_integer("oversampling", oversampling, 0)
+    if oversampling is not None:
+        check_integer("oversampling", oversampling, 0)
     check_choice("sketch", sketch, (None, *SKETCHES))
 
 
-def decompose(matrix, k, tol, selection, core="optimal", oversampling=MARGIN):
+def decompose(matrix, k, tol, selection, core="optimal", oversampling=None):
     """Choose rows and columns: k of each, or as many as a tolerance takes, k at most."""
     most = min(matrix.shape) if k is None else min(k, *matrix.shape)
     if tol is None:
-        rows, columns = SELECTIONS[selection](matrix, most, most + oversampling)
+        margin = max(10, most // 10) if oversampling is None else oversampling
+        rows, columns = SELECTIONS[selection](matrix, most, most + margin)
         return CURResult(1, True, np.empty(0), rows, columns, matrix, core)
     rows, columns, history = eliminated(matrix, ADAPTIVE[selection], tol, most)
     if core == "optimal" and len(rows):
@@ -243,7 +245,7 @@ def warn_of(result, name, k, tol):
         )
     elif tol is None and k is not None and min(n_rows, n_columns) < k:
         warnings.warn(
-            f"{name}={k}: {n_columns} columns and {n_rows} rows are kept, on which "
-            "all others of those chosen depend",
+            f"{name}={k}: only {n_columns} columns and {n_rows} rows are independent of each "
+            f"other, up to rounding, and kept; choose a smaller {name}",
             stacklevel=3,
         )

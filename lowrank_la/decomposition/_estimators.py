@@ -16,7 +16,7 @@ from ..linear_model._methods import SKETCHES
 from ._core import CORES
 from ._cur import check_options, decompose, warn_of
 from ._matrix import Matrix
-from ._subset import MARGIN, SELECTIONS
+from ._subset import SELECTIONS
 
 _FLOATS = [np.float64, np.float32]
 
@@ -66,8 +66,8 @@ class CUR(TransformerMixin, _Chooser):
     core : {"optimal", "cross"}, default="optimal"
         "optimal": ``pinv(C) @ X @ pinv(R)``, which makes the error least. "cross": pseudo-inverse
         of the entries where C and R cross.
-    oversampling : int, default=10
-        Rows of the sketch beyond `n_components`.
+    oversampling : int, default=None
+        Rows of the sketch beyond `n_components`; None takes a tenth of them, but 10 at least.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
         Law of the sketch; None takes a Gaussian one of few rows, else sparse signs.
     device : {None, "cpu", "cuda"}, default=None
@@ -138,7 +138,7 @@ class CUR(TransformerMixin, _Chooser):
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "core": [StrOptions(set(CORES))],
-        "oversampling": [Interval(Integral, 0, None, closed="left")],
+        "oversampling": [Interval(Integral, 0, None, closed="left"), None],
         **_Chooser._parameter_constraints,
     }
 
@@ -149,7 +149,7 @@ class CUR(TransformerMixin, _Chooser):
         tol=None,
         selection="lupp",
         core="optimal",
-        oversampling=MARGIN,
+        oversampling=None,
         sketch=None,
         device=None,
         random_state=None,

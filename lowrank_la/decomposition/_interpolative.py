@@ -8,7 +8,6 @@ from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
 from ._cur import check_options, decompose, warn_of
 from ._matrix import Matrix
-from ._subset import MARGIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +92,7 @@ def interpolative(A, k=None, *, tol=None, selection="lupp", sketch=None, device=
 def _coefficients(matrix, columns):
     """All columns of a sketch in terms of some, by least squares."""
     xp, k = matrix.xp, len(columns)
-    sketch = matrix.sketch(2 * k + MARGIN)
+    sketch = matrix.sketch(2 * k + 10)
     basis, triangle = xp.linalg.qr(sketch[:, columns])
     coefficients = xp.linalg.solve(triangle, basis.T @ sketch)
     coefficients[:, columns] = xp.eye(k)

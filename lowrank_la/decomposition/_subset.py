@@ -6,29 +6,33 @@ from scipy import linalg
 from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 
-MARGIN = 10  # rows of a sketch beyond the number of columns that are chosen
-
 
 @single_threaded_blas()
 def by_lu(matrix, Y, largest=0.0):
-    """Columns of an array that elimination with partial pivoting takes: its rank, at most.
+    """Columns of an array that elimination with partial pivoting takes: as many as its rank.
 
     Pivots are compared with the largest one, or with that of an array that has become this one.
     """
     order, pivots = matrix.kernels.eliminate(Y)
-    return order[: _rank(pivots, matrix, largest)]
+    counts = _counts(pivots, matrix, largest)
+    if not counts[: counts.sum()].all():  # a row with nothing new has cost a column: mix the rows
+        mixing = matrix.rng.standard_normal((len(Y), len(Y))) / len(Y) ** 0.5
+        order, pivots = matrix.kernels.eliminate(matrix.xp.asarray(mixing) @ Y)
+        counts = _counts(pivots, matrix, largest)
+    return order[: len(pivots)][counts]
 
 
 @single_threaded_blas()
 def by_qr(matrix, Y, largest=0.0):
     """Columns of an array that QR with column pivoting takes: somewhat better ones, later."""
     triangle, order = linalg.qr(to_host(Y), mode="r", pivoting=True, check_finite=False)
-    return order[: _rank(np.abs(np.diag(triangle)), matrix, largest)]
+    pivots = np.abs(np.diag(triangle))
+    return order[: len(pivots)][_counts(pivots, matrix, largest)]
 
 
-def _rank(sizes, matrix, largest=0.0):
-    """How many of some pivots, or singular values, are more than rounding."""
-    return int(np.sum(sizes > matrix.negligible * np.max(sizes, initial=largest)))
+def _counts(sizes, matrix, largest=0.0):
+    """Which of some pivots, or singular values, are more than rounding."""
+    return sizes > matrix.negligible * np.max(sizes, initial=largest)
 
 
 def pivoted(pick):
@@ -61,8 +65,8 @@ def by_chance(matrix, k, n_rows):
 
 
 def _drawn(rng, shares, k):
-    shares = shares / shares.sum() if len(shares) else shares
-    return rng.choice(len(shares), min(k, np.count_nonzero(shares)), replace=False, p=shares)
+    k = min(k, np.count_nonzero(shares))
+    return rng.choice(len(shares), k, replace=False, p=shares / shares.sum() if k else None)
 
 
 def _independent(matrix, rows, columns):
@@ -80,7 +84,7 @@ def singular_vectors(matrix, k, n_rows):
     span = xp.linalg.qr(matrix.sketch(n_rows).T)[0]
     basis, triangle = xp.linalg.qr(matrix.times(span))
     left, sizes, right = xp.linalg.svd(triangle, full_matrices=False)
-    k = min(k, _rank(to_host(sizes), matrix))
+    k = min(k, int(_counts(to_host(sizes), matrix).sum()))
     return basis @ left[:, :k], span @ right[:k].T
 
 
