@@ -234,18 +234,18 @@ def decompose(matrix, k, tol, selection, core="optimal", oversampling=None):
     return CURResult(len(history), met, np.array(history), rows, columns, matrix, core)
 
 
-def warn_of(result, name, k, tol):
+def warn_of(result, name, k, tol, stacklevel=3):
     """Tell that the rank, or the rows and columns allowed, did not suffice."""
     n_rows, n_columns = len(result.row_indices), len(result.column_indices)
     if not result.converged:
         warn_convergence(
             f"tol={tol} is not met by {n_rows} rows and columns, which leave "
             f"{result.history[-1]:.2g}: increase {f'tol, or {name}' if k else 'tol'}",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     elif tol is None and k is not None and min(n_rows, n_columns) < k:
         warnings.warn(
             f"{name}={k}: only {n_columns} columns and {n_rows} rows are independent of each "
             f"other, up to rounding, and kept; choose a smaller {name}",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
