@@ -115,10 +115,16 @@ def test_batches_of_queries(own, monkeypatch):
     S = decaying(rng, 60, 60)
     factors = factorized(S[::2].copy())
     search = Search(factors, factors.spread(4), 12, 4)
-    found = []
-    for at_once in (1, 700, 10**6):
+    found, sizes = [], []
+
+    def evaluate(queries, items):
+        sizes.append(len(queries))
+        return S[np.ix_(queries, items)]
+
+    for at_once, most in [(1, 1), (1500, 4), (10**6, 60)]:  # a query takes 12 * 30 numbers
         monkeypatch.setattr("lowrank_la.decomposition._neighbors._AT_ONCE", at_once)
-        found.append(search.nearest(lambda q, i: S[np.ix_(q, i)], 60, 6, own))
+        found.append(search.nearest(evaluate, 60, 6, own))
+        assert max(sizes) == most
     for values, items in found[1:]:
         np.testing.assert_array_equal(values, found[0][0])
         np.testing.assert_array_equal(items, found[0][1])

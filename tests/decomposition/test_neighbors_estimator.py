@@ -11,11 +11,18 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, cosine_similarity, rbf_kernel
+from sklearn.metrics.pairwise import (
+    PAIRWISE_KERNEL_FUNCTIONS,
+    cosine_similarity,
+    pairwise_kernels,
+    rbf_kernel,
+)
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from lowrank_la.decomposition import CURNeighbors
+from lowrank_la.decomposition import CURNeighbors, _neighbors
+from lowrank_la.decomposition import _estimators_neighbors as _estimators
 from tests.reference import cur_neighbors as reference
 from tests.strategies import integers
 
@@ -157,6 +164,8 @@ def test_items_are_not_their_own_neighbors(strategy):
         similarity.forget()
         values, indices = neighbors.kneighbors()
         assert similarity.counts.sum(axis=1).max() <= budget
+        asked = np.flatnonzero(similarity.counts.diagonal())
+        equal(asked, np.sort(neighbors.anchor_indices_))
         assert (indices != np.arange(80)[:, None]).all()
         equal(values, np.take_along_axis(similarity.matrix, indices, axis=1))
     expected = NearestNeighbors(n_neighbors=3).fit(X).kneighbors(return_distance=False)
@@ -477,6 +486,24 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in found)).hexdigest())
 
 def test_nothing_depends_on_the_number_of_threads(run_python):
     assert len({run_python("-c", FINGERPRINT, OPENBLAS_NUM_THREADS=n) for n in ("1", "2")}) == 1
+
+
+def test_bits_that_count_come_from_one_thread(monkeypatch):
+    seen = []
+
+    def watched(function):
+        def watch(*arguments):
+            blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+            seen.append((function.__name__, max(blas)))
+            return function(*arguments)
+
+        return watch
+
+    for module, function in [(_neighbors, _neighbors._ridge), (_estimators, pairwise_kernels)]:
+        monkeypatch.setattr(module, function.__name__, watched(function))
+    with threadpool_limits(2):
+        CURNeighbors(3, budget=30, random_state=0).fit(X).kneighbors(Q)
+    assert set(seen) == {("_ridge", 1), ("pairwise_kernels", 1)}
 
 
 def test_new_memory_is_written_before_it_is_read(monkeypatch):
