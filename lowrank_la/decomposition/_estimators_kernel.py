@@ -195,7 +195,7 @@ class RPCholeskyKernelMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.component_indices_, self.trace_error_ = found.pivots, found.trace_error
         self.components_ = None if self._precomputed else entries.take(found.pivots)
         here = to_device(found.pivots) if is_device_array(found.factor) else found.pivots
-        self.cholesky_ = np.tril(to_host(found.factor[here]))
+        self.cholesky_ = np.tril(to_host(found.factor.T[:, here]).T)
         return found.factor
 
     def transform(self, X):

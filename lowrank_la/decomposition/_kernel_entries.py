@@ -4,10 +4,10 @@ The matrix exists, or is a Gaussian kernel, or any other kernel: those are sciki
 the names and parameters of all of them.
 
 The classes share four methods: ``diagonal()``; ``take(indices)``, what is to be known of pivots;
-``rows(pivots)``, which returns ``fill(lo, hi, out)``, a function that writes their rows in columns
-lo to hi; ``among(indices)``, the matrix in some rows and columns. The diagonal and the last are in
-float64, on the host. `n` is the number of columns, `n_threads` how many threads may call ``fill``
-at the same time, or None.
+``rows(pivots)``, which returns ``fill(lo, hi, out)``, a function that subtracts an array from their
+rows in columns lo to hi, in its place; ``among(indices)``, the matrix in some rows and columns. The
+diagonal and the last are in float64, on the host. `n` is the number of columns, `n_threads` how
+many threads may call ``fill`` at the same time, or None.
 """
 
 from numbers import Real
@@ -42,7 +42,7 @@ class Precomputed:
         pivots = to_device(pivots) if is_device_array(self._matrix) else pivots
 
         def fill(lo, hi, out):
-            out[...] = self._matrix[:, lo:hi][pivots]
+            np.subtract(self._matrix[:, lo:hi][pivots], out, out=out)
 
         return fill
 
@@ -78,7 +78,7 @@ class Gaussian:
 
     def among(self, indices):
         points = self._points[indices]
-        out = self._kernels.empty((len(points), len(points)), self.dtype)
+        out = self._kernels.contiguous(np.zeros((len(points), len(points))), self.dtype)
         Gaussian(points, self._gamma, self._device).rows(points)(0, len(points), out)
         return to_host(out).astype(np.float64)
 
@@ -101,7 +101,7 @@ class Pairwise:
 
     def rows(self, pivots):
         def fill(lo, hi, out):
-            out[...] = self._of(pivots, self._points[lo:hi])
+            np.subtract(self._of(pivots, self._points[lo:hi]), out, out=out)
 
         return fill
 

@@ -218,10 +218,8 @@ def factorise(
         info = {"n_pivots": known.n_pivots, "trace_error": known.error}
         stopped = bool(callback is not None and callback(info))
     if known.n_pivots < k and known.exhausted and (tol == 0.0 or known.error > tol):
-        warnings.warn(
-            f"{names[1]}={k} is more than the rank, up to rounding: {known.n_pivots} pivots are found",
-            stacklevel=3,
-        )
+        message = f"is more than the rank: up to rounding, {known.n_pivots} pivots are all"
+        warnings.warn(f"{names[1]}={k} {message}", stacklevel=3)
     return RPCholeskyResult(
         n_iter=len(history),
         converged=known.exhausted or known.error <= tol,

@@ -15,7 +15,7 @@ from .._support.jit import kernel
 
 _COLUMNS = 512  # of a tile
 _LINE = 16  # numbers that a row is rounded up to: whole cache lines
-_PANEL = 32  # rows that are eliminated by loops; those before them by products
+_PANEL = 32  # rows that are eliminated by loops; more of them by products
 _LARGEST = 1e300  # of sums of squares: infinite ones would be NaN times a gamma of zero
 _LOG2_E = 1.4426950408889634
 
@@ -28,38 +28,43 @@ def contiguous(array, dtype):
 def features_first(points):
     """Return points transposed: a row to a feature, which begins with a cache line."""
     n, d = points.shape
-    rows = aligned((d, -(-n // _LINE) * _LINE), points.dtype)
-    rows[:, :n] = to_host(points).T
-    rows[:, n:] = 0.0
+    rows = aligned((-(-d // 4) * 4, -(-n // _LINE) * _LINE), points.dtype)
+    rows.fill(0.0)
+    rows[:d, :n] = points.T
     return rows
 
 
 def empty(shape, dtype):
-    """Memory for rows."""
+    """Return memory for rows."""
     return np.empty(shape, dtype)
 
 
 @kernel
 def _gaussian(points, lo, pivots, gamma, out):
-    # (d, n) (a, d) in; (a, width) out
-    scale = -gamma * _LOG2_E
-    sums = np.empty(out.shape[1])
+    # (d', n) (a, d) in; (a, width) in and out; d' is a multiple of four: the sums are loaded and
+    # stored once for four features
+    scale, pivot, sums = -gamma * _LOG2_E, np.zeros(len(points)), np.empty(out.shape[1])
     for r in range(len(pivots)):
+        for f in range(pivots.shape[1]):
+            pivot[f] = pivots[r, f]
         for j in range(len(sums)):
             sums[j] = 0.0
-        for f in range(pivots.shape[1]):
-            p, row = np.float64(pivots[r, f]), points[f, lo : lo + len(sums)]
+        for f in range(0, len(points), 4):
+            p0, p1, p2, p3 = pivot[f], pivot[f + 1], pivot[f + 2], pivot[f + 3]
+            x0, x1 = points[f, lo : lo + len(sums)], points[f + 1, lo : lo + len(sums)]
+            x2, x3 = points[f + 2, lo : lo + len(sums)], points[f + 3, lo : lo + len(sums)]
             for j in range(len(sums)):
-                gap = np.float64(row[j]) - p
-                sums[j] += gap * gap
+                g0, g1 = np.float64(x0[j]) - p0, np.float64(x1[j]) - p1
+                g2, g3 = np.float64(x2[j]) - p2, np.float64(x3[j]) - p3
+                sums[j] += g0 * g0 + g1 * g1 + g2 * g2 + g3 * g3
         found = out[r]
         for j in range(len(sums)):
             total = sums[j] if sums[j] < _LARGEST else _LARGEST
-            found[j] = exp2(total * scale)
+            found[j] = exp2(total * scale) - found[j]
 
 
 def gaussian(points, pivots, gamma, lo, hi, out):
-    """Write exp(-gamma |p - x|²) of some points p in the rows, and points lo to hi as columns."""
+    """Subtract an array from exp(-gamma |p - x|²), points p to its rows, x to columns lo to hi."""
     _gaussian(points, lo, pivots, gamma, out)
 
 
@@ -102,7 +107,7 @@ def append(fill, left, triangle, rows, diagonal, n_threads):
     Parameters
     ----------
     fill : callable
-        ``fill(lo, hi, out)`` writes the matrix in the rows of the a new pivots.
+        ``fill(lo, hi, out)`` subtracts an array from the rows of the a new pivots.
     left : ndarray of shape (a, m)
         The factor in the rows of the new pivots, as far as it is known.
     triangle : ndarray of shape (a, a)
@@ -122,10 +127,9 @@ def append(fill, left, triangle, rows, diagonal, n_threads):
         except IndexError:
             scratch = aligned((2, n_new * min(n, _COLUMNS)), rows.dtype)
         tile, products = (part[: n_new * (hi - lo)].reshape(n_new, -1) for part in scratch)
+        np.matmul(left, rows[:first, lo:hi], out=tile)
         fill(lo, hi, tile)
-        if first:
-            tile -= np.matmul(left, rows[:first, lo:hi], out=products)
-        _solve(triangle, tile, products)
+        _solve(triangle, tile, 0, n_new, products)
         _store(lo, first, tile, rows, diagonal)
         spare.append(scratch)
 
@@ -133,13 +137,17 @@ def append(fill, left, triangle, rows, diagonal, n_threads):
         run_blocks(block, n, _COLUMNS, (), n_threads)
 
 
-def _solve(triangle, tile, products):
-    """Multiply a tile by the inverse of a triangle: by products as far as possible."""
-    for s in range(0, len(tile), _PANEL):
-        panel = tile[s : s + _PANEL]
-        if s:
-            panel -= np.matmul(triangle[s : s + _PANEL, :s], tile[:s], out=products[: len(panel)])
-        _forward(s, s + len(panel), triangle, tile)
+def _solve(triangle, tile, lo, hi, products):
+    """Multiply rows of a tile by the inverse of a triangle, by products as far as possible."""
+    if hi - lo <= _PANEL:
+        _forward(lo, hi, triangle, tile)
+        return
+    middle = (lo + hi) // 2
+    _solve(triangle, tile, lo, middle, products)
+    tile[middle:hi] -= np.matmul(
+        triangle[middle:hi, lo:middle], tile[lo:middle], out=products[middle:hi]
+    )
+    _solve(triangle, tile, middle, hi, products)
 
 
 @kernel

@@ -25,7 +25,7 @@ def features_first(points):
 
 
 def empty(shape, dtype):
-    """Memory for rows."""
+    """Return memory for rows."""
     return xp.empty(shape, dtype)
 
 
@@ -35,18 +35,18 @@ def _blocks(n):
 
 @cuda_kernel("T[:, ::1], T[:, ::1], float64, int64, T[:, ::1]")
 def _gaussian(points, pivots, gamma, lo, out):
-    # (d, n) (a, d) in; (a, width) out
+    # (d, n) (a, d) in; (a, width) in and out
     width = out.shape[1]
     for at in range(cuda.grid(1), out.shape[0] * width, cuda.gridsize(1)):
         r, j, total = at // width, at % width, 0.0
         for f in range(pivots.shape[1]):
             gap = np.float64(points[f, lo + j]) - np.float64(pivots[r, f])
             total += gap * gap
-        out[r, j] = math.exp(-gamma * min(total, _LARGEST))
+        out[r, j] = math.exp(-gamma * min(total, _LARGEST)) - out[r, j]
 
 
 def gaussian(points, pivots, gamma, lo, hi, out):
-    """Write exp(-gamma |p - x|²) of some points p in the rows, and points lo to hi as columns."""
+    """Subtract an array from exp(-gamma |p - x|²), points p to its rows, x to columns lo to hi."""
     _gaussian(_blocks(out.size), points, pivots, gamma, lo, out)
 
 
@@ -68,7 +68,9 @@ def append(fill, left, triangle, rows, diagonal, n_threads):
     """Add the rows of new pivots to a factor; see the twin in `_rp_cpu`."""
     n_new, first = left.shape
     n, new = rows.shape[1], rows[first : first + n_new]
-    fill(0, n, new)
     if first:
-        new -= left @ rows[:first]
+        xp.matmul(left, rows[:first], out=new)
+    else:
+        new.fill(0.0)
+    fill(0, n, new)
     _eliminate(_blocks(n), triangle, new, diagonal)

@@ -105,7 +105,7 @@ def test_functions():
 
 
 def test_more_components_than_the_rank_are_told():
-    with pytest.warns(UserWarning, match="n_components=50 is more than the rank, .* 3 pivots"):
+    with pytest.warns(UserWarning, match="n_components=50 is more than the rank: .* 3 pivots"):
         model = RPCholeskyKernelMap(50, kernel="linear", random_state=0).fit(X)
     assert model.transform(NEW).shape == (90, 3)
     assert len(model.get_feature_names_out()) == 3

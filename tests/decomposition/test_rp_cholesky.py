@@ -265,7 +265,7 @@ def test_seeds():
 
 @every_block_size
 def test_fewer_pivots_than_wanted_are_told(block_size):
-    with pytest.warns(UserWarning, match="k=20 is more than the rank, .* 3 pivots"):
+    with pytest.warns(UserWarning, match="k=20 is more than the rank: .* 3 pivots"):
         found = rp_cholesky(GRAM, 20, rng=0, block_size=block_size)
     assert found.factor.shape == (40, 3)
     assert found.converged
