@@ -152,8 +152,6 @@ def entries_of(X, kernel, params, device):
 
 def kernel_parameters(kernel, gamma, degree, coef0, kernel_params):
     """Return the parameters to call a kernel with, checked; None leaves one to the kernel."""
-    from sklearn.metrics.pairwise import KERNEL_PARAMS
-
     given = {"gamma": gamma, "degree": degree, "coef0": coef0}
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
@@ -166,6 +164,8 @@ def kernel_parameters(kernel, gamma, degree, coef0, kernel_params):
         if given:
             raise ValueError(f"{', '.join(given)}: kernel={kernel!r} has none; use kernel_params")
         return dict(kernel_params or {})
+    from sklearn.metrics.pairwise import KERNEL_PARAMS
+
     if not isinstance(kernel, str) or kernel not in KERNEL_PARAMS:
         names = ", ".join(map(repr, ["precomputed", *sorted(KERNEL_PARAMS)]))
         raise ValueError(f"kernel={kernel!r} is unknown; use a function or one of {names}")
@@ -182,7 +182,7 @@ def checked_points(name, X):
         X = values = as_floats(name, X)
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(f"{name} has shape {X.shape}: points in rows, at least one, are needed")
-    if not bool(abs(values).max(initial=0) < np.inf):
+    if values.size and not bool(abs(values).max() < np.inf):
         raise ValueError(f"{name} has entries that are NaN or infinite")
     return X
 

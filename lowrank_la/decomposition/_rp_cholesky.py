@@ -67,8 +67,8 @@ def rp_cholesky(
     """Approximate a positive semi-definite matrix by some of its columns.
 
     Randomly pivoted Cholesky: pivots are drawn with probabilities in proportion to the diagonal
-    of what those before them leave. Of the matrix only the diagonal and the rows of pivots are
-    read; that of a kernel never exists as a whole.
+    of what those before them leave. Of the matrix only the diagonal, the rows of pivots, and where
+    those that are proposed cross, are read; that of a kernel never exists as a whole.
 
     Parameters
     ----------

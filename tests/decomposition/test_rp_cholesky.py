@@ -227,6 +227,12 @@ def test_only_rows_of_pivots_are_read(order):
     np.testing.assert_array_equal(found.factor, expected.factor)
 
 
+def test_matrices_need_no_scikit_learn(run_python):
+    code = "import sys, numpy as np; from lowrank_la.decomposition import rp_cholesky\n"
+    code += "rp_cholesky(np.eye(3), 2, rng=0); print('sklearn' in sys.modules)"
+    assert run_python("-c", code).split() == ["False"]
+
+
 def test_memory_is_that_of_the_factor():
     points = np.random.default_rng(0).normal(size=(30_000, 4))
     rp_cholesky(points[:1000], 10, kernel="rbf", rng=0)
