@@ -55,7 +55,7 @@ class CURNeighbors(BaseEstimator):
         for all items, the search is exact, and nothing has to be worked out before.
     strategy : {"adaptive", "fixed"}, default="adaptive"
         Whether what has been found is used to choose anew, in several rounds (ADACUR), or
-        once (ANNCUR), with two calls of the similarity instead of about eight.
+        once (ANNCUR), so that a query takes two calls of the similarity instead of eight.
     random_state : None, int, Generator or RandomState, default=None
         Draws the anchor queries, if `fit` is given none.
 
@@ -77,8 +77,7 @@ class CURNeighbors(BaseEstimator):
 
     See Also
     --------
-    sklearn.neighbors.NearestNeighbors : For distances that cost little: no estimate is
-        cheaper than a sum over a few hundred features.
+    sklearn.neighbors.NearestNeighbors : For distances of vectors, which cost little: exact.
 
     Notes
     -----
@@ -90,15 +89,14 @@ class CURNeighbors(BaseEstimator):
     anchors, they are exact, and so is the search if the budget exceeds the anchors by
     `n_neighbors`. The anchors are the first pivots of a QR factorization of R.
 
-    The queries to come should be like the anchor queries. By default, twice as many of these as
-    evaluations per query are drawn from the items; fewer tell less, many more tell little
-    else. An item that is near to a query, but to no anchor query that it is near to, may be missed.
+    What anchor queries do not tell cannot be estimated: they should be like the queries to come.
+    By default, twice as many as evaluations per query are drawn from the items; more of them make
+    better estimates, and take longer to fit.
 
-    ``fit`` takes m n evaluations and O(m² n + m³) operations, and keeps 8 m n bytes. A query
-    takes O(m n + m b² + b³) operations in each round, b of the items being known: a
-    similarity that costs no more than the O(m / b) operations for each item, and one that is
-    a product of vectors, had better be evaluated for all. The first anchors are
-    evaluated for many queries in one call, what follows for one query at a time.
+    ``fit`` takes m n evaluations and O(m² n + m³) operations, and keeps 8 m n bytes. A query takes
+    O(m n + m b² + b³) operations in each round, where b items are known. That is for similarities
+    which cost far more than products of vectors: where they do not, evaluate all of them. The
+    anchors are evaluated for many queries in one call, what follows for one query at a time.
 
     References
     ----------
