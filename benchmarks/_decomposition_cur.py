@@ -1,4 +1,4 @@
-"""Rows and columns, as many as are asked for: ours against SciPy, scikit-matter and users' scripts."""
+"""Rows and columns, as many as are asked for: ours against SciPy, scikit-matter and scripts."""
 
 import functools
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from ._decomposition_peers import (
     Errors,
     errors,
 )
-from ._harness import Row, compare
+from ._harness import Row
 from ._lstsq_races import in_turns
 from ._two_threads import NOTE, raced, tell
 

@@ -14,7 +14,9 @@ _GRAPH, _WORDS = "graphs/blogcatalog.npz", "graphs/cora.npz"
 
 def of_singular_values(m, n, values, rng):
     """Matrix with these singular values, and singular vectors at random."""
-    left, right = (linalg.qr(rng.standard_normal((p, len(values))), mode="economic")[0] for p in (m, n))
+    left, right = (
+        linalg.qr(rng.standard_normal((p, len(values))), mode="economic")[0] for p in (m, n)
+    )
     return (left * values) @ right.T
 
 
