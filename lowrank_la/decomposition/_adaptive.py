@@ -12,6 +12,7 @@ from scipy import linalg
 from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 from ._core import optimal
+from ._subset import in_step
 
 BLOCK = 32  # columns at a time
 ROWS = 128  # of the sketch
@@ -41,6 +42,7 @@ class Elimination:
         """Upper estimate of what is left, relative to the matrix: by Frobenius norms."""
         return self._relative(self._left_over)
 
+    @single_threaded_blas()
     def _relative(self, left_over):
         norm = float(self._matrix.xp.linalg.norm(left_over)) * (1 + _DOUBT)
         return norm / self._scale if self._scale else 0.0
@@ -57,6 +59,7 @@ class Elimination:
         columns = self._pick(self._matrix, self._left_over, self._largest)[: min(BLOCK, most)]
         left = self._rest(self._matrix.columns(columns), columns=columns)
         rows = self._pick(self._matrix, left.T, self._largest)
+        rows = rows[in_step(self._matrix, left[rows], self._largest)] if len(rows) else rows
         if not len(rows):
             return False
         columns, left = columns[: len(rows)], left[:, : len(rows)]

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
 from .._support.result import Result
 from .._support.validation import check_choice, check_integer, check_positive, warn_convergence
@@ -86,6 +87,7 @@ class CURResult(Result):
         return self._matrix.residual(columns, self._solution[1]) * self._matrix.unit
 
     @cached_property
+    @single_threaded_blas()
     def error_estimate(self):
         """Frobenius norm of what is missing with the core "cross", estimated."""
         mixing = cross(self._matrix, self.row_indices, self.column_indices)[1]
@@ -228,6 +230,8 @@ def decompose(matrix, k, tol, selection, core="optimal", oversampling=None):
     rows, columns, history = eliminated(matrix, ADAPTIVE[selection], tol, most)
     if core == "optimal" and len(rows):
         k, error = shortened(matrix, rows, columns, tol)
+        if k == len(rows):  # no better than the core "cross", of which all of them were asked
+            error = min(error, history[-1])
         rows, columns = rows[:k], columns[:k]
         history.append(error)
     met = not history or history[-1] <= tol

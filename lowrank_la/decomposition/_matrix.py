@@ -121,6 +121,7 @@ class Matrix:
         """Frobenius norm, in units."""
         return self.residual(self.xp.zeros((self.shape[0], 0)), self.xp.zeros((0, self.shape[1])))
 
+    @single_threaded_blas()
     def residual(self, left, right):
         """Frobenius norm of the matrix in units less a product of arrays, (m, k) and (k, n)."""
         if sparse.issparse(self.values):
@@ -130,7 +131,6 @@ class Matrix:
                 return float(np.sqrt(square - less))
         return self._by_blocks(left, right)
 
-    @single_threaded_blas()
     def _by_blocks(self, left, right):
         norms = np.empty(-(-self.shape[0] // _BLOCK))
 

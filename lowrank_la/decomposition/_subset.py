@@ -15,7 +15,9 @@ def by_lu(matrix, Y, largest=0.0):
     """
     order, pivots = matrix.kernels.eliminate(Y)
     counts = _counts(pivots, matrix, largest)
-    if not counts[: counts.sum()].all():  # a row with nothing new has cost a column: mix the rows
+    rank, n_looked_at = counts.sum(), len(pivots)
+    if not counts[:rank].all() or rank < n_looked_at < len(Y):
+        # A row with nothing new has cost a column, or rows after the last may have one: mix rows
         mixing = matrix.rng.standard_normal((len(Y), len(Y))) / len(Y) ** 0.5
         order, pivots = matrix.kernels.eliminate(matrix.xp.asarray(mixing) @ Y)
         counts = _counts(pivots, matrix, largest)
@@ -27,7 +29,17 @@ def by_qr(matrix, Y, largest=0.0):
     """Columns of an array that QR with column pivoting takes: somewhat better ones, later."""
     triangle, order = linalg.qr(to_host(Y), mode="r", pivoting=True, check_finite=False)
     pivots = np.abs(np.diag(triangle))
-    return order[: len(pivots)][_counts(pivots, matrix, largest)]
+    return order[: len(pivots)][_counts(pivots, matrix, largest)].astype(np.intp)
+
+
+def in_step(matrix, part, largest):
+    """Order of rows of an array in which as many as possible of the first ones have rank as such.
+
+    The first b rows and b columns are what elimination takes, for each b.
+    """
+    order, pivots = matrix.kernels.eliminate(part.T)
+    counts = _counts(pivots, matrix, largest)
+    return order[: len(counts) if counts.all() else np.argmin(counts)]
 
 
 def _counts(sizes, matrix, largest=0.0):
