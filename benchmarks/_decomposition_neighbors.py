@@ -116,7 +116,8 @@ def rows_of(timings, title, name, budget, n_queries):
             note += f"; less than all evaluations where one takes {least:.2g} microseconds"
         yield Row.of(
             title, name, peer, timings, measure=f"recall@{K}", quality=mine.recall,
-            peer_quality=theirs.recall, valid=mine.evaluations <= budget and mine.recall >= demanded,
+            peer_quality=theirs.recall,
+            valid=mine.evaluations <= budget and mine.recall >= demanded,
             note=note + f"; a recall of {RECALL:g} is demanded" * bool(demanded),
         )  # fmt: skip
 

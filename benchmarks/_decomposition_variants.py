@@ -60,7 +60,7 @@ def tolerance_row(A, values, tol, title):
     return Row.of(
         f"{title} tol={tol:.0e}", "cur, tol", SCIPY, timings, measure="rank over the least one",
         quality=ours.rank / best, peer_quality=theirs.rank / best,
-        valid=mine.converged and ours.rank <= MORE * best and ours.share <= 1,
+        valid=bool(mine.converged and ours.rank <= MORE * best and ours.share <= 1),
         note=f"ranks {ours.rank} and {theirs.rank}, the least {best}, {MORE:g} times allowed; "
         f"errors over the tolerance {ours.share:.2g} and, with columns only, {theirs.share:.2g}"
         + "; WARNED that it is not met" * (not mine.converged),
