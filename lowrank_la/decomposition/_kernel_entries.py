@@ -18,7 +18,7 @@ from scipy import sparse
 from .._support.cuda import is_device_array, to_device, to_host, twin
 from .._support.validation import as_floats, checked_sparse
 
-_LEAST = {"gamma": 0.0, "degree": 1.0, "coef0": -np.inf}
+_LEAST = {"gamma": 0, "degree": 1, "coef0": -np.inf}
 _DIAGONAL = 64  # rows whose kernel is computed for its diagonal
 
 
@@ -112,7 +112,9 @@ class Pairwise:
         from sklearn.metrics.pairwise import pairwise_kernels
 
         try:
-            found = pairwise_kernels(X, Y, self._kernel, filter_params=True, **self._params)
+            found = pairwise_kernels(
+                X, Y, self._kernel, filter_params=True, n_jobs=1, **self._params
+            )
         except (TypeError, ValueError) as error:
             raise ValueError(f"kernel={self._kernel!r} failed on rows of the points: {error}; "
                              "a function must return a number for two rows") from error  # fmt: skip
@@ -154,23 +156,30 @@ def kernel_parameters(kernel, gamma, degree, coef0, kernel_params):
     """Return the parameters to call a kernel with, checked; None leaves one to the kernel."""
     given = {"gamma": gamma, "degree": degree, "coef0": coef0}
     given = {name: value for name, value in given.items() if value is not None}
-    for name, value in given.items():
-        real = isinstance(value, Real) and not isinstance(value, bool)
-        if not (real and _LEAST[name] <= value < np.inf):
-            raise ValueError(f"{name}={value!r}: a finite number above {_LEAST[name]} is needed")
     if not isinstance(kernel_params, dict | None):
         raise ValueError(f"kernel_params={kernel_params!r}: a dict, or None, is needed")
+    others = dict(kernel_params or {})
     if callable(kernel) or kernel == "precomputed":
         if given:
             raise ValueError(f"{', '.join(given)}: kernel={kernel!r} has none; use kernel_params")
-        return dict(kernel_params or {})
+        return others
     from sklearn.metrics.pairwise import KERNEL_PARAMS
 
     if not isinstance(kernel, str) or kernel not in KERNEL_PARAMS:
         names = ", ".join(map(repr, ["precomputed", *sorted(KERNEL_PARAMS)]))
         raise ValueError(f"kernel={kernel!r} is unknown; use a function or one of {names}")
+    for name, value in {**others, **given}.items():
+        if name in _LEAST:
+            _check_parameter(name, value)
     wanted = {name: value for name, value in given.items() if name in KERNEL_PARAMS[kernel]}
-    return {**(kernel_params or {}), **wanted}
+    return {**others, **wanted}
+
+
+def _check_parameter(name, value):
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if value is not None and not (real and _LEAST[name] <= value < np.inf):
+        least = "" if _LEAST[name] == -np.inf else f" of at least {_LEAST[name]}"
+        raise ValueError(f"{name}={value!r}: a finite number{least} is needed")
 
 
 def checked_points(name, X):

@@ -443,6 +443,15 @@ def test_other_arguments(name, values):
             rp_cholesky(X[:5], **options)
 
 
+def test_parameters_by_another_way():
+    expected = rp_cholesky(X, 9, kernel="rbf", gamma=0.2, rng=0).factor
+    found = rp_cholesky(X, 9, kernel="rbf", kernel_params={"gamma": 0.2}, rng=0).factor
+    np.testing.assert_array_equal(found, expected)
+    for gamma in (-1.0, "scale"):
+        with pytest.raises(ValueError, match=r"\bgamma="):
+            rp_cholesky(X, 9, kernel="rbf", kernel_params={"gamma": gamma})
+
+
 def test_parameters_of_what_has_none():
     for kernel in ("precomputed", lambda x, y: 1.0):
         with pytest.raises(ValueError, match="gamma, coef0"):
