@@ -213,7 +213,12 @@ def check_options(name, k, tol, selection, core="optimal", oversampling=None, sk
         check_integer(name, k, 1)
     if tol is not None and not check_positive("tol", tol) < 1:
         raise ValueError(f"tol={tol!r}: a number below 1 is needed")
-    check_choice("selection", selection, tuple(SELECTIONS if tol is None else ADAPTIVE))
+    check_choice("selection", selection, tuple(SELECTIONS))
+    if tol is not None and selection not in ADAPTIVE:
+        raise ValueError(
+            f"selection={selection!r} takes {name}, and no tol; with a tol, use one of "
+            f"{', '.join(map(repr, ADAPTIVE))}"
+        )
     check_choice("core", core, tuple(CORES))
     if oversampling is not None:
         check_integer("oversampling", oversampling, 0)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone, is_regressor
+from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import has_fit_parameter
 
 from tests.common.api import (
@@ -57,16 +58,17 @@ MASSES = functions_of_masses()  # have a file of their own: test_bad_masses
 DISTANCES = [function for function in functions_of("X") if function not in MASSES]  # (X, Y=None)
 GRAPHS = functions_of("A", "n_components")  # see embedding/test_bad_input
 LEAST_SQUARES = functions_of("A", "b")  # see linear_model/test_bad_input
+CHOICES = functions_of("A", "k")  # see decomposition/test_decomposition_bad_input, test_rp_cholesky
 SAMPLING = [  # see sampling/test_bad_input
     function
     for function in functions_of("A") + functions_of("scores") + functions_of("blocks")
-    if function not in GRAPHS + LEAST_SQUARES
+    if function not in GRAPHS + LEAST_SQUARES + CHOICES
 ]
 
 
 def test_every_function_belongs_to_a_family_below():
     assert set(public_functions()) == {
-        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *SAMPLING
+        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *CHOICES, *SAMPLING
     }  # fmt: skip
 
 
@@ -122,6 +124,7 @@ NO_MATRIX = {
     "ragged": lambda a: [[1.0], [1.0, 2.0]],
     "empty list": lambda a: [],
 }
+NOT_NUMBERS = ("words", "objects")
 BAD = NOT_REAL | NOT_FINITE | NO_MATRIX
 # scikit-learn's messages on data speak of an array, or of what cannot be a float.
 DATA = ("X", "arrays?", "[Cc]omplex", "float", "NoneType")
@@ -141,6 +144,8 @@ def test_fitted_estimators_refuse(estimator, bad):
     estimator = fit(clone(estimator), X)
     before = pickle.dumps(estimator)
     for method in ("predict", "transform", "score", "fit"):
+        if method == "transform" and isinstance(estimator, SelectorMixin) and bad in NOT_NUMBERS:
+            continue  # scikit-learn's selects from columns of any kind
         if hasattr(estimator, method):
             takes = arguments if method in ("score", "fit") else lambda _, X: (X,)
             call = getattr(estimator, method)
@@ -460,6 +465,9 @@ def test_one_sample_is_enough_or_too_few(estimator):
         return
     if hasattr(estimator, "fit_resample"):  # it stands for itself
         assert clone(estimator).fit(X[:1]).sample_weight_ == [1.0]
+        return
+    if hasattr(estimator, "selection"):  # it has a column
+        assert clone(estimator).fit(X[:1]).transform(X).shape == (len(X), 1)
         return
     if hasattr(estimator, "kernel"):  # it has a kernel with itself
         assert clone(estimator).fit(X[:1]).transform(X).shape == (len(X), 1)
