@@ -143,7 +143,7 @@ def test_units_do_not_matter(A, k, selection, sketch, core, exponent):
     same(other.core.T @ y, np.ldexp(one.core.T @ y, -exponent))
 
 
-@given(seeds, st.integers(1, 10), st.sampled_from(PIVOTED), sketches)
+@given(seeds, st.integers(1, 10), st.sampled_from(ELIMINATIONS), sketches)
 def test_columns_in_another_order(seed, k, selection, sketch):
     """Sketches mix rows, so that columns may come in any order."""
     rng = np.random.default_rng(seed)
@@ -171,6 +171,8 @@ def test_sparse_or_not(A, k, selection, sketch, core):
 @given(seeds, st.integers(1, 12), selections, sketches, cores)
 def test_sparse_matrices_give_the_same_choice(seed, k, selection, sketch, core):
     """Where no two pivots are the same."""
+    # A basis of rows that depend on each other is made up from rounding.
+    assume(selection in ("lupp", "cpqr", "uniform") or sketch == "gaussian")
     rng = np.random.default_rng(seed)
     data = rng.normal(size=(60, 30)) * (rng.random((60, 30)) < 0.3) * 0.9 ** np.arange(30)
     options = {"selection": selection, "sketch": sketch, "core": core, "rng": 0}
