@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pytest
 
 from lowrank_la import __main__ as tour
@@ -32,6 +33,16 @@ def test_the_median_stop_withstands_spoiled_pixels():
     mean, median = (float(error) for error in re.findall(r"0\.\d{3}", row.outcome))
     assert median < mean / 2
     assert len(figure.axes) == 4
+
+
+def test_the_cur_stop_tells_digits_by_some_of_their_pixels():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    told, error = re.findall(r"\d+\.\d+", tour.cur_digits(figure).outcome)
+    assert float(told) > 90 and float(error) < 0.4
+    full, few, rebuilt = (figure.axes[8 * row].images[0].get_array() for row in range(3))
+    assert few.count() == 20
+    np.testing.assert_array_equal(few.compressed(), full[~few.mask])
+    assert np.linalg.norm(rebuilt - full) < 0.5 * np.linalg.norm(full)
 
 
 def test_the_tour_asks_for_matplotlib(capsys, monkeypatch, tmp_path):
