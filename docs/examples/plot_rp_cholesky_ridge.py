@@ -102,7 +102,7 @@ print(f"from all stations, an error of {exact_error:.3f} degrees")
 # Left, the stations. In the middle and on the right, what maps from 200 of them are off by; these
 # are drawn as dots. Far from every dot all features are nearly zero, and the map knows nothing.
 at = int(np.flatnonzero(ranks == k)[0])
-figure, axes = plt.subplots(1, 3, figsize=(10, 4.3), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(10, 4.7), layout="compressed", sharey=True)
 levels = np.arange(np.floor(truth.min()), np.ceil(truth.max()) + 1)
 first = axes[0].contourf(sides, sides, truth.reshape(81, 81), levels=levels, cmap="YlOrRd")
 axes[0].plot(*X.T, "k.", ms=1, alpha=0.4)
