@@ -4,8 +4,8 @@ Neighbours, without asking everybody
 
 Two handwritten digits are alike if one lies over the other after a shift. To find that out, all
 shifts have to be tried: for real models, such as one that reads a question and an answer together,
-a comparison takes a thousand times as long. So the similarity of a query to all items is out of
-reach, and that to a few has to tell which others to ask for.
+a comparison takes far longer than that. So the similarity of a query to all items is out of reach,
+and that to a few has to tell which others to ask for.
 """
 
 import matplotlib.pyplot as plt
@@ -45,9 +45,9 @@ def recall(found):
 
 
 # %%
-# A budget is how many items may be compared with a query. The adaptive strategy spends it in eight
-# rounds, each of which aims at the items that are estimated to be the nearest; the fixed one in
-# two. The estimates come from three hundred earlier queries, which were compared with all items.
+# A budget is how many items may be compared with a query. The adaptive strategy spends it in about
+# eight rounds, each of which aims at the items that are estimated to be the nearest; the fixed one
+# in two. The estimates come from three hundred earlier queries, which were compared with all items.
 # Beside them: as many items as the budget allows, those that are nearest by plain cosine, and the
 # costly similarity for these. That is for those who have a cheap similarity which is like it.
 budgets = np.array([20, 30, 40, 60, 80, 120])
@@ -64,7 +64,7 @@ for name, values in recalls.items():
 
 # %%
 # Left: with one item in twenty, nearly all neighbours are found. With very few evaluations the
-# cheap similarity is the better guide, if there is one; but what it does not see it never finds.
+# cheap similarity is the better guide, if there is one; but what it puts far behind it finds late.
 # Right: neighbours of some queries, from 60 evaluations each. Those with a frame are not among the
 # 60 items that are nearest by plain cosine.
 search = CURNeighbors(10, similarity=alike, budget=60)
