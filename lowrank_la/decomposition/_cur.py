@@ -59,12 +59,12 @@ class CURResult(Result):
     @cached_property
     def columns(self):
         """Columns chosen."""
-        return self._matrix.values[:, self.column_indices]
+        return self._matrix.home(self._matrix.values[:, self.column_indices])
 
     @cached_property
     def rows(self):
         """Rows chosen."""
-        return self._matrix.values[self.row_indices]
+        return self._matrix.home(self._matrix.values[self.row_indices])
 
     @cached_property
     def _solution(self):
@@ -78,7 +78,7 @@ class CURResult(Result):
     @cached_property
     def coefficients(self):
         """Core times the rows, in the precision of A."""
-        return self._solution[1].astype(self._matrix.dtype, copy=False)
+        return self._matrix.home(self._solution[1])
 
     @cached_property
     def error(self):

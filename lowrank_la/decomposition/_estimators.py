@@ -9,7 +9,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted
 
-from .._support.cuda import is_device_array
+from .._support.cuda import is_device_array, to_device, to_host
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, checked_sparse, validate_rows
 from ..linear_model._methods import SKETCHES
@@ -233,7 +233,8 @@ class CUR(TransformerMixin, _Chooser):
             X = check_array(X, accept_sparse="csr", dtype=_FLOATS, ensure_min_features=0)
         if X.shape[1] != self.n_components_:
             raise ValueError(f"X has {X.shape[1]} columns: {self.n_components_} are needed")
-        return X @ self._result.coefficients
+        put = to_device if is_device_array(X) else to_host
+        return X @ put(self._result.coefficients)
 
     @property
     def core_(self):
@@ -380,6 +381,22 @@ class ColumnSubsetSelector(SelectorMixin, _Chooser):
         warn_of(result, "n_features_to_select", k, self.tol)
         self.column_indices_ = result.column_indices
         return self
+
+    def transform(self, X):
+        """Return the features selected, in their order in X.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_new : array or sparse matrix of shape (n_samples, n_features_selected)
+        """
+        if not is_device_array(X):
+            return super().transform(X)
+        kept = self.get_support(indices=True)
+        return validate_rows(self, X, reset=False)[:, kept]
 
     def _get_support_mask(self):
         check_is_fitted(self)

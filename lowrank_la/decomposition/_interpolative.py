@@ -93,9 +93,11 @@ def _coefficients(matrix, columns):
     """Write all columns in terms of some, by least squares."""
     xp = matrix.xp
     basis, triangle = xp.linalg.qr(matrix.columns(columns))
-    coefficients = xp.linalg.solve(triangle, matrix.products(basis))
+    coefficients = matrix.products(basis)
+    if len(columns):  # CuPy solves no empty system
+        coefficients = xp.linalg.solve(triangle, coefficients)
     coefficients[:, columns] = xp.eye(len(columns))
-    return coefficients.astype(matrix.dtype)
+    return matrix.home(coefficients)
 
 
 def select_columns(A, k=None, *, tol=None, selection="lupp", sketch=None, device=None, rng=None):

@@ -5,7 +5,7 @@ from scipy import linalg, sparse
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import run_blocks, thread_count
-from .._support.cuda import resolve_device, to_device, to_host, twin
+from .._support.cuda import is_device_array, resolve_device, to_device, to_host, twin
 from .._support.validation import as_floats, checked_sparse
 from ..linear_model._methods import SKETCHES
 
@@ -37,7 +37,7 @@ class Matrix:
     def __init__(self, name, A, sketch, device, rng):
         self.name, self.law, self.unit = name, sketch, None
         self.rng = np.random.default_rng(rng.integers(2**63))  # for sketches that are made later
-        self.device = resolve_device(device, A)
+        self.device, self.on_gpu = resolve_device(device, A), is_device_array(A)
         self.kernels = twin(__package__, self.device, "_pivots")
         self.xp, self.n_threads = self.kernels.xp, thread_count()
         self.values = self._checked(A)
@@ -98,6 +98,13 @@ class Matrix:
         if self.unit != 1.0:
             part /= self.unit
         return part
+
+    def home(self, part):
+        """Return an array, or a sparse part, where the data were given, in their precision."""
+        part = part.astype(self.dtype, copy=False)
+        if self.on_gpu:
+            return to_device(part)
+        return part if sparse.issparse(part) else to_host(part)
 
     def times(self, right):
         """Matrix in units, times an array of shape (n, k)."""
