@@ -9,7 +9,6 @@ from bisect import bisect_left
 import numpy as np
 from scipy import linalg
 
-from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 from ._core import optimal
 from ._subset import in_step
@@ -42,12 +41,10 @@ class Elimination:
         """Upper estimate of what is left, relative to the matrix: by Frobenius norms."""
         return self._relative(self._left_over)
 
-    @single_threaded_blas()
     def _relative(self, left_over):
         norm = float(self._matrix.xp.linalg.norm(left_over)) * (1 + _DOUBT)
         return norm / self._scale if self._scale else 0.0
 
-    @single_threaded_blas()
     def extend(self, tol, most):
         """Add rows and columns: a block, at most `most`, or as few as meet the tolerance.
 
@@ -121,7 +118,6 @@ def eliminated(matrix, pick, tol, most):
     return state.rows, state.columns, history
 
 
-@single_threaded_blas()
 def shortened(matrix, rows, columns, tol):
     """How many of rows and columns meet a tolerance with the core "optimal"; and the error then.
 

@@ -4,7 +4,6 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator
 
-from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 
 
@@ -44,7 +43,6 @@ class Core(LinearOperator):
         return Y if self._right is None else linalg.solve_triangular(self._right, Y)
 
 
-@single_threaded_blas()
 def optimal(matrix, rows, columns):
     """Core that makes the error least, pinv(C) A pinv(R), and its product with the rows."""
     xp = matrix.xp
@@ -57,7 +55,6 @@ def optimal(matrix, rows, columns):
     return Core(left * matrix.unit, middle, right), mixing
 
 
-@single_threaded_blas()
 def cross(matrix, rows, columns):
     """Pseudo-inverse of the crossing of rows and columns, and its product with the rows."""
     R = to_host(matrix.rows(rows))

@@ -67,6 +67,7 @@ class CURResult(Result):
         return self._matrix.home(self._matrix.values[self.row_indices])
 
     @cached_property
+    @single_threaded_blas()
     def _solution(self):
         return CORES[self._core](self._matrix, self.row_indices, self.column_indices)
 
@@ -81,6 +82,7 @@ class CURResult(Result):
         return self._matrix.home(self._solution[1])
 
     @cached_property
+    @single_threaded_blas()
     def error(self):
         """Frobenius norm of what is missing."""
         columns = self._matrix.columns(self.column_indices)
@@ -173,10 +175,9 @@ def cur(
     core "optimal" a third time, for as few as meet the tolerance. That core takes ``2 m n k``
     operations, as does the error, and both wait until they are asked for.
 
-    The error is at most ``sqrt(1 + p)`` times that of the best columns (or rows), by a
-    polynomial p in k and n for pivots of QR, which is 2 to 5 times that of the singular value
-    decomposition of rank k in practice. No pivoting of elimination has a better bound than one
-    that is exponential in k, which only matrices made for it come near to.
+    The error is 1.3 to 5 times that of the singular value decomposition of rank k in practice.
+    Pivots have bounds that are exponential in k, ``2**k`` times a power of k and n, which only
+    matrices made for it come near to [1]_.
 
     References
     ----------
@@ -210,6 +211,8 @@ def cur(
 def check_options(name, k, tol, selection, core="optimal", oversampling=None, sketch=None):
     """Refuse options out of their ranges."""
     if k is not None:
+        if isinstance(k, float) and 0 < k < 1:
+            raise ValueError(f"{name}={k!r}: an integer is needed; pass a tolerance as tol={k!r}")
         check_integer(name, k, 1)
     if tol is not None and not check_positive("tol", tol) < 1:
         raise ValueError(f"tol={tol!r}: a number below 1 is needed")
@@ -225,6 +228,7 @@ def check_options(name, k, tol, selection, core="optimal", oversampling=None, sk
     check_choice("sketch", sketch, (None, *SKETCHES))
 
 
+@single_threaded_blas()
 def decompose(matrix, k, tol, selection, core="optimal", oversampling=None):
     """Choose rows and columns: k of each, or as many as a tolerance takes, k at most."""
     most = min(matrix.shape) if k is None else min(k, *matrix.shape)

@@ -77,14 +77,14 @@ class CUR(TransformerMixin, _Chooser):
 
     Attributes
     ----------
-    components_ : array or sparse matrix of shape (n_components_, n_features)
+    components_ : array or sparse matrix of shape (k, n_features)
         R, the rows chosen.
-    row_indices_ : ndarray of shape (n_components_,)
+    row_indices_ : ndarray of shape (k,)
         Rows chosen, the most important ones first; of "leverage" and "uniform", there may be more
         of them or fewer than columns.
-    column_indices_ : ndarray of shape (n_components_,)
+    column_indices_ : ndarray of shape (k,)
         Columns chosen, the most important ones first.
-    core_ : LinearOperator of shape (n_components_, n_components_)
+    core_ : LinearOperator of shape (k, k)
         U, as factors: ``core_ @ components_`` solves with them.
     reconstruction_error_ : float
         Frobenius norm of ``X - C @ U @ R``.
@@ -92,7 +92,7 @@ class CUR(TransformerMixin, _Chooser):
         The same for the core "cross", from a sketch of 64 rows: off by a tenth or two. Neither the
         core nor a matrix product with X is needed.
     n_components_ : int
-        Columns chosen.
+        Columns chosen, k.
     n_iter_ : int
         Blocks of rows and columns that were chosen.
     converged_ : bool
@@ -114,8 +114,8 @@ class CUR(TransformerMixin, _Chooser):
     Notes
     -----
     `fit` chooses rows and columns. The core and both errors are computed when they are first
-    asked for, by an attribute or by :meth:`inverse_transform`: until then the estimator holds
-    the X that it was given, which must not be changed. A pickled copy has all of them, and not X.
+    asked for, by an attribute or by :meth:`inverse_transform`. For these the estimator holds the X
+    that it was given, which must not be changed before. A pickled copy has all of them, and not X.
 
     X is not centred: put a ``StandardScaler`` before, if means should not count.
 
@@ -193,7 +193,7 @@ class CUR(TransformerMixin, _Chooser):
         check_options("n_components", *wanted, self.selection)
         matrix = self._matrix(X)
         result = decompose(matrix, *wanted, self.selection, self.core, self.oversampling)
-        warn_of(result, "n_components", *wanted)
+        warn_of(result, "n_components", *wanted, stacklevel=5)
         self._result, self.components_ = result, result.rows
         self.row_indices_, self.column_indices_ = result.row_indices, result.column_indices
         self.n_components_ = len(result.column_indices)
@@ -210,7 +210,7 @@ class CUR(TransformerMixin, _Chooser):
 
         Returns
         -------
-        X_new : array or sparse matrix of shape (n_samples, n_components_)
+        X_new : array or sparse matrix of shape (n_samples, k)
         """
         check_is_fitted(self)
         return validate_rows(self, X, reset=False, accept_sparse="csr")[:, self.column_indices_]
@@ -220,7 +220,7 @@ class CUR(TransformerMixin, _Chooser):
 
         Parameters
         ----------
-        X : array_like or sparse matrix of shape (n_samples, n_components_)
+        X : array_like or sparse matrix of shape (n_samples, k)
             Columns chosen.
 
         Returns
@@ -297,7 +297,7 @@ class ColumnSubsetSelector(SelectorMixin, _Chooser):
 
     Attributes
     ----------
-    column_indices_ : ndarray of shape (n_features_selected,)
+    column_indices_ : ndarray of shape (k,)
         The most important ones first; :meth:`transform` keeps the order of X.
     n_features_in_ : int
         Number of features.
@@ -378,7 +378,7 @@ class ColumnSubsetSelector(SelectorMixin, _Chooser):
         matrix = self._matrix(X)
         most = max(1, matrix.shape[1] // 2) if k is None and self.tol is None else k
         result = decompose(matrix, most, self.tol, self.selection)
-        warn_of(result, "n_features_to_select", k, self.tol)
+        warn_of(result, "n_features_to_select", k, self.tol, stacklevel=5)
         self.column_indices_ = result.column_indices
         return self
 

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy import linalg, sparse
 
-from .._support.blas import single_threaded_blas
 from .._support.blocks import run_blocks, thread_count
 from .._support.cuda import is_device_array, resolve_device, to_device, to_host, twin
 from .._support.validation import as_floats, checked_sparse
@@ -17,6 +16,8 @@ _LEAST = 1e-60  # numbers below have units of their own
 
 class Matrix:
     """Checked data, dense or CSR, where they are computed with.
+
+    Who asks it for products holds BLAS at one thread: blocks take as many as there are.
 
     Parameters
     ----------
@@ -110,7 +111,6 @@ class Matrix:
         """Matrix in units, times an array of shape (n, k)."""
         return self.transposed().products(right).T
 
-    @single_threaded_blas()
     def products(self, left):
         """Transpose of an array of shape (m, k), times the matrix in units."""
         left = left / self.unit
@@ -128,7 +128,6 @@ class Matrix:
         """Frobenius norm, in units."""
         return self.residual(self.xp.zeros((self.shape[0], 0)), self.xp.zeros((0, self.shape[1])))
 
-    @single_threaded_blas()
     def residual(self, left, right):
         """Frobenius norm of the matrix in units less a product of arrays, (m, k) and (k, n)."""
         if sparse.issparse(self.values):

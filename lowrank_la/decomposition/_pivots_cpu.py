@@ -22,6 +22,6 @@ def eliminate(Y):
     """
     triangle, swaps, _ = lapack.dgetrf(np.asfortranarray(Y.T))
     order = np.arange(Y.shape[1])
-    for i, j in enumerate(swaps):
+    for i, j in enumerate(swaps.tolist()):
         order[i], order[j] = order[j], order[i]
     return order, np.abs(np.diag(triangle))

@@ -3,11 +3,9 @@
 import numpy as np
 from scipy import linalg
 
-from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host
 
 
-@single_threaded_blas()
 def by_lu(matrix, Y, largest=0.0):
     """Columns of an array that elimination with partial pivoting takes: as many as its rank.
 
@@ -24,7 +22,6 @@ def by_lu(matrix, Y, largest=0.0):
     return order[: len(pivots)][counts]
 
 
-@single_threaded_blas()
 def by_qr(matrix, Y, largest=0.0):
     """Columns of an array that QR with column pivoting takes: somewhat better ones, later."""
     triangle, order = linalg.qr(to_host(Y), mode="r", pivoting=True, check_finite=False)
@@ -89,7 +86,6 @@ def _independent(matrix, rows, columns):
     )
 
 
-@single_threaded_blas()
 def singular_vectors(matrix, k, n_rows):
     """Approximate leading singular vectors, by a sketch: arrays of shape (m, k), (n, k)."""
     xp = matrix.xp
