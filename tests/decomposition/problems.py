@@ -88,3 +88,14 @@ HARD = {  # matrix, and its rank in double precision; None where it decays below
     "tall": (RNG.normal(size=(400, 6)), 6),
     "wide": (RNG.normal(size=(6, 400)), 6),
 }
+
+
+def assembled(result):
+    return result.columns @ result.coefficients
+
+
+def assert_same(found, expected, rtol=1e-6):
+    """The same choice, and the same errors to rounding."""
+    np.testing.assert_array_equal(found.row_indices, expected.row_indices)
+    np.testing.assert_array_equal(found.column_indices, expected.column_indices)
+    np.testing.assert_allclose(found.error, expected.error, rtol=rtol, atol=1e-12)
