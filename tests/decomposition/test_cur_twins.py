@@ -30,7 +30,7 @@ pytestmark = [
 close = np.testing.assert_allclose
 same = np.testing.assert_array_equal
 RNG = np.random.default_rng(0)
-A = RNG.normal(size=(26, 11)) * 0.6 ** np.arange(11)
+A = RNG.normal(size=(14, 8)) * 0.5 ** np.arange(8)
 FUNCTIONS = [select_columns, select_rows]
 every_selection = pytest.mark.parametrize("selection", SELECTIONS)
 every_core = pytest.mark.parametrize("core", CORES)
@@ -41,7 +41,7 @@ def test_same_names():
         assert hasattr(_pivots_cpu, name) and hasattr(_pivots_cuda, name)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 9), (9, 3), (6, 6), (20, 33)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 9), (9, 3), (6, 6), (9, 20)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_eliminate(shape, order, launches):
     Y = np.asarray(RNG.normal(size=shape), order=order)
@@ -225,8 +225,8 @@ def test_the_selector(on_gpu):
     selected = model.transform(on_gpu(A))
     assert isinstance(selected, Strict)
     same(selected.get(), expected.transform(A))
-    with pytest.raises(ValueError, match="10 features"):
-        model.transform(on_gpu(A[:, :10]))
+    with pytest.raises(ValueError, match="7 features"):
+        model.transform(on_gpu(A[:, :7]))
 
 
 def test_what_is_pickled(on_gpu):
