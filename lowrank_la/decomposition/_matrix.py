@@ -81,8 +81,13 @@ class Matrix:
         signs = {"nnz": min(_SIGNS, n_rows)} if law == "sparse_sign" else {}
         S = SKETCHES[law](n_rows, random_state=self.rng, **signs)
         sketch = (S @ self.values).astype(np.float64)
-        self.unit = self.unit or _unit(float(self.xp.abs(sketch).max()))
+        self.unit = self.unit or _unit(self._largest(sketch) or self._largest(self.values))
         return sketch / self.unit if self.unit != 1.0 else sketch
+
+    def _largest(self, part):
+        """Size of the largest entry: of a sketch, or of all where they cancel each other in it."""
+        entries = part.data if sparse.issparse(part) else part
+        return float(self.xp.abs(entries).max()) if entries.size else 0.0
 
     def columns(self, indices):
         """Return columns in units and float64, dense: an array of shape (m, k)."""

@@ -143,6 +143,20 @@ def test_extreme_units(unit, selection):
     close(found.coefficients, expected.coefficients, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_extreme_units_where_a_sketch_vanishes(form):
+    """Rows that cancel each other: the sketch of one row tells no unit."""
+    data = np.zeros((12, 2))
+    data[[1, 11]] = 1.0
+    for seed in range(12):
+        options = {"selection": "uniform", "sketch": "countsketch", "rng": seed}
+        one, tiny, huge = (
+            cur(form(np.ldexp(data, exponent)), 2, **options) for exponent in (0, -900, 900)
+        )
+        assert tiny.error == np.ldexp(one.error, -900)
+        assert huge.error == np.ldexp(one.error, 900)
+
+
 def test_extreme_units_and_tolerances():
     data = geometric(60, 50, 0.5)
     expected = cur(data, tol=1e-6, rng=0)
