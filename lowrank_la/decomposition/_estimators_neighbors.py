@@ -95,8 +95,9 @@ class CURNeighbors(BaseEstimator):
 
     ``fit`` takes m n evaluations and O(m² n + m³) operations, and keeps 8 m n bytes. A query takes
     O(m n + m b² + b³) operations in each round, where b items are known. That is for similarities
-    which cost far more than products of vectors: where they do not, evaluate all of them. The
-    anchors are evaluated for many queries in one call, what follows for one query at a time.
+    which cost far more than products of vectors: where they do not, evaluate all of them,
+    and likewise if fewer queries are to come than there are anchor queries. The anchors are
+    evaluated for many queries in one call, what follows for one query at a time.
 
     References
     ----------
