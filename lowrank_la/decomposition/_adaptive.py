@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from .._support.cuda import to_host
-from ._core import optimal
+from ._core import optimal, spanned
 from ._subset import in_step
 
 BLOCK = 32  # columns at a time
@@ -24,14 +24,13 @@ class Elimination:
     Parameters
     ----------
     matrix : Matrix
-    pick : callable
-        Of `_subset`: pivots of an array.
+    of_sketch, pick : callable
+        Of `_subset`: pivots of a sketch, and of an array.
     """
 
-    def __init__(self, matrix, pick):
-        self._matrix, self._pick = matrix, pick
+    def __init__(self, matrix, of_sketch, pick):
+        self._matrix, self._of_sketch, self._pick = matrix, of_sketch, pick
         self._left_over = matrix.sketch(ROWS)
-        self._scale = matrix.norm()
         self._largest = float(abs(self._left_over).max())
         self.rows, self.columns = np.arange(0), np.arange(0)
         self._terms = []  # (m, b) and (b, n): their products add up to the approximation
@@ -43,7 +42,7 @@ class Elimination:
 
     def _relative(self, left_over):
         norm = float(self._matrix.xp.linalg.norm(left_over)) * (1 + _DOUBT)
-        return norm / self._scale if self._scale else 0.0
+        return norm / self._matrix.norm if self._matrix.norm else 0.0
 
     def extend(self, tol, most):
         """Add rows and columns: a block, at most `most`, or as few as meet the tolerance.
@@ -53,12 +52,13 @@ class Elimination:
         extended : bool
             False if nothing but rounding is left.
         """
-        columns = self._pick(self._matrix, self._left_over, self._largest)[: min(BLOCK, most)]
+        most = min(BLOCK, most)
+        columns = self._of_sketch(self._matrix, self._left_over, most, self._largest)
         left = self._rest(self._matrix.columns(columns), columns=columns)
-        rows = self._pick(self._matrix, left.T, self._largest)
-        rows = rows[in_step(self._matrix, left[rows], self._largest)] if len(rows) else rows
+        rows = self._pick(self._matrix, left.T, most)
         if not len(rows):
             return False
+        rows = rows[in_step(self._matrix, left[rows])]
         columns, left = columns[: len(rows)], left[:, : len(rows)]
         right = self._rest(self._matrix.rows(rows), rows=rows)
         b = self._fewest(left[rows], right, columns, tol)
@@ -91,14 +91,14 @@ class Elimination:
         return 1 + bisect_left(range(1, len(columns)), True, key=met)
 
 
-def eliminated(matrix, pick, tol, most):
+def eliminated(matrix, picks, tol, most):
     """Rows and columns up to a tolerance, for the core "cross".
 
     Parameters
     ----------
     matrix : Matrix
-    pick : callable
-        Of `_subset`: pivots of an array.
+    picks : tuple of callables
+        Of `_subset`: pivots of a sketch, and of an array.
     tol : float
         Frobenius norm of what is left, relative to that of the matrix.
     most : int
@@ -110,7 +110,7 @@ def eliminated(matrix, pick, tol, most):
     history : list of float
         Upper estimates of the error after each block.
     """
-    state, history = Elimination(matrix, pick), []
+    state, history = Elimination(matrix, *picks), []
     while state.error > tol and len(state.rows) < most:
         if not state.extend(tol, most - len(state.rows)):
             break
@@ -118,17 +118,32 @@ def eliminated(matrix, pick, tol, most):
     return state.rows, state.columns, history
 
 
-def shortened(matrix, rows, columns, tol):
-    """How many of rows and columns meet a tolerance with the core "optimal"; and the error then.
+def shortened(matrix, rows, columns, tol, core):
+    """How many of rows and columns meet a tolerance with a core; and the error then.
 
     Bases of the first columns, and rows, are parts of those of all: one product with the matrix
     tells the errors of all numbers of them but for that of all, which a sketch does.
     """
-    core, mixing = optimal(matrix, rows, columns)
-    sketch, scale = matrix.sketch(ROWS), matrix.norm() or 1.0
+    shells, mixing = _SHELLS[core](matrix, rows, columns)
+    sketch = matrix.sketch(ROWS)
     rest = float(matrix.xp.linalg.norm(sketch - sketch[:, columns] @ mixing)) * (1 + _DOUBT)
-    squares = (core.middle / scale) ** 2
-    shells = np.tril(squares).sum(axis=1) + np.triu(squares, 1).sum(axis=0)
-    errors = np.sqrt(np.cumsum(np.append((rest / scale) ** 2, shells[::-1])))
-    k = len(rows) - max(0, np.searchsorted(errors, tol, side="right") - 1)
-    return k, float(errors[len(rows) - k])
+    squares = np.append((rest / matrix.norm) ** 2, shells[::-1] / matrix.norm**2)
+    errors = np.sqrt(np.cumsum(squares))
+    k = len(columns) - max(0, np.searchsorted(errors, tol, side="right") - 1)
+    return k, float(errors[len(columns) - k])
+
+
+def _shells_of_both(matrix, rows, columns):
+    """Squares that each row and column together add to the approximation, and its mixing."""
+    core, mixing = optimal(matrix, rows, columns)
+    squares = core.middle**2
+    return np.tril(squares).sum(axis=1) + np.triu(squares, 1).sum(axis=0), mixing
+
+
+def _shells_of_columns(matrix, rows, columns):
+    """Squares that each column adds to the projection on them, and its mixing."""
+    projection, mixing = spanned(matrix, columns)
+    return to_host((projection**2).sum(axis=1)), mixing
+
+
+_SHELLS = {"optimal": _shells_of_both, "columns": _shells_of_columns}

@@ -56,7 +56,7 @@ def optimal(matrix, rows, columns):
 
 
 def cross(matrix, rows, columns):
-    """Pseudo-inverse of the crossing of rows and columns, and its product with the rows."""
+    """Inverse of the crossing of rows and columns, by pivoted QR, and its product with the rows."""
     R = to_host(matrix.rows(rows))
     basis, triangle, order = linalg.qr(R[:, columns], mode="economic", pivoting=True)
     sizes = np.abs(np.diag(triangle))
@@ -64,6 +64,14 @@ def cross(matrix, rows, columns):
     core = Core(triangle[:rank, :rank], basis[:, :rank].T, order=order)
     mixing = matrix.xp.asarray(core @ R)
     return Core(triangle[:rank, :rank] * matrix.unit, basis[:, :rank].T, order=order), mixing
+
+
+def spanned(matrix, columns):
+    """Projection on some columns, in a basis of theirs, and what all are made of."""
+    basis, triangle = matrix.xp.linalg.qr(matrix.columns(columns))
+    projection = matrix.products(basis)
+    mixing = linalg.solve_triangular(to_host(triangle), to_host(projection))
+    return projection, matrix.xp.asarray(mixing)
 
 
 CORES = {"optimal": optimal, "cross": cross}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
@@ -14,7 +15,7 @@ from ..linear_model._methods import SKETCHES
 from ._adaptive import eliminated, shortened
 from ._core import CORES, cross
 from ._matrix import Matrix
-from ._subset import ADAPTIVE, SELECTIONS
+from ._subset import PIVOTS, SELECTIONS
 
 _CHECKS = 64  # rows of the sketch that estimates an error
 
@@ -43,12 +44,13 @@ class CURResult(Result):
         The same for the core "cross", from a sketch of 64 rows: off by a tenth or two. Neither the
         core nor a matrix product with A is needed.
     n_iter : int
-        Blocks of rows and columns that were chosen.
+        Blocks of rows and columns that were chosen; some of the last one may have been dropped.
     converged : bool
         Whether the tolerance was met, by an estimate that is three standard errors above the
         likeliest; True if there was none.
     history : ndarray
-        That estimate after each block, relative to the norm of A; empty if there was no tolerance.
+        That estimate after each block, relative to the norm of A, for the core "cross", and of
+        the result at last; empty if there was no tolerance.
     """
 
     row_indices: np.ndarray
@@ -69,6 +71,7 @@ class CURResult(Result):
     @cached_property
     @single_threaded_blas()
     def _solution(self):
+        self._require_unchanged()
         return CORES[self._core](self._matrix, self.row_indices, self.column_indices)
 
     @property
@@ -97,8 +100,21 @@ class CURResult(Result):
         left_over = sketch - sketch[:, self.column_indices] @ mixing
         return float(self._matrix.xp.linalg.norm(left_over)) * self._matrix.unit
 
+    def _require_unchanged(self):
+        """Refuse data other than those that rows were chosen from, as far as these tell."""
+        if "rows" not in vars(self):
+            return
+        differ = self.rows != self._matrix.home(self._matrix.values[self.row_indices])
+        if differ.nnz if sparse.issparse(differ) else bool(differ.any()):
+            raise ValueError(
+                f"{self._matrix.name} was changed after rows and columns were chosen: ask for the "
+                "core and the errors before that"
+            )
+
     def __getstate__(self):
         """All that may be asked for, and no matrix."""
+        if self._matrix is None:
+            return vars(self)
         names = "columns", "rows", "_solution", "coefficients", "error", "error_estimate"
         return vars(self) | {name: getattr(self, name) for name in names} | {"_matrix": None}
 
@@ -134,8 +150,9 @@ def cur(
         singular vectors. "leverage": draws in proportion to the squared norms of their rows;
         "uniform": draws. These two leave out what depends on other rows or columns drawn.
     core : {"optimal", "cross"}, default="optimal"
-        "optimal": ``pinv(C) @ A @ pinv(R)``, which makes the error least. "cross": pseudo-inverse
-        of the entries where C and R cross, for which A is not looked at again.
+        "optimal": ``pinv(C) @ A @ pinv(R)``, which makes the error least. "cross": inverse of
+        the entries where C and R cross, for which A is not looked at again; a solution by least
+        squares if draws have left more rows than columns, or fewer.
     oversampling : int, default=None
         Rows of the sketch beyond k; None takes a tenth of k, but 10 at least.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
@@ -172,8 +189,9 @@ def cur(
     For k given, A is read once, with 4 additions for each entry; then come ``(m + n) k**2``
     operations [1]_. With a tolerance, what is left of the sketch after some rows and columns is
     the sketch of what is left of A: A is read twice, whatever their number [2]_, and with the
-    core "optimal" a third time, for as few as meet the tolerance. That core takes ``2 m n k``
-    operations, as does the error, and both wait until they are asked for.
+    core "optimal" twice more and with ``2 m n k`` operations, for as few as meet the tolerance.
+    That core takes ``2 m n k`` operations, as does the error, and both wait until they are asked
+    for.
 
     The error is 1.3 to 5 times that of the singular value decomposition of rank k in practice.
     Pivots have bounds that are exponential in k, ``2**k`` times a power of k and n, which only
@@ -217,10 +235,10 @@ def check_options(name, k, tol, selection, core="optimal", oversampling=None, sk
     if tol is not None and not check_positive("tol", tol) < 1:
         raise ValueError(f"tol={tol!r}: a number below 1 is needed")
     check_choice("selection", selection, tuple(SELECTIONS))
-    if tol is not None and selection not in ADAPTIVE:
+    if tol is not None and selection not in PIVOTS:
         raise ValueError(
             f"selection={selection!r} takes {name}, and no tol; with a tol, use one of "
-            f"{', '.join(map(repr, ADAPTIVE))}"
+            f"{', '.join(map(repr, PIVOTS))}"
         )
     check_choice("core", core, tuple(CORES))
     if oversampling is not None:
@@ -229,36 +247,39 @@ def check_options(name, k, tol, selection, core="optimal", oversampling=None, sk
 
 
 @single_threaded_blas()
-def decompose(matrix, k, tol, selection, core="optimal", oversampling=None):
-    """Choose rows and columns: k of each, or as many as a tolerance takes, k at most."""
+def decompose(matrix, k, tol, selection, core="columns", oversampling=None):
+    """Choose rows and columns: k of each, or as many as a tolerance takes, k at most.
+
+    The core "columns" is for who needs these alone.
+    """
     most = min(matrix.shape) if k is None else min(k, *matrix.shape)
     if tol is None:
         margin = max(10, most // 10) if oversampling is None else oversampling
-        rows, columns = SELECTIONS[selection](matrix, most, most + margin)
+        n_rows = min(most + margin, matrix.shape[0] + 10)
+        rows, columns = SELECTIONS[selection](matrix, most, n_rows)
         return CURResult(1, True, np.empty(0), rows, columns, matrix, core)
-    rows, columns, history = eliminated(matrix, ADAPTIVE[selection], tol, most)
-    if core == "optimal" and len(rows):
-        k, error = shortened(matrix, rows, columns, tol)
-        if k == len(rows):  # no better than the core "cross", of which all of them were asked
+    rows, columns, history = eliminated(matrix, PIVOTS[selection], tol, most)
+    if core != "cross" and history:
+        k, error = shortened(matrix, rows, columns, tol, core)
+        if k == len(rows):  # no worse than the core "cross", of which all of them were asked
             error = min(error, history[-1])
-        rows, columns = rows[:k], columns[:k]
-        history.append(error)
+        rows, columns, history[-1] = rows[:k], columns[:k], error
     met = not history or history[-1] <= tol
     return CURResult(len(history), met, np.array(history), rows, columns, matrix, core)
 
 
 def warn_of(result, name, k, tol, stacklevel=3):
-    """Tell that the rank, or the rows and columns allowed, did not suffice."""
-    n_rows, n_columns = len(result.row_indices), len(result.column_indices)
+    """Tell that the rank, or what was allowed, did not suffice."""
+    found = min(len(result.row_indices), len(result.column_indices))
     if not result.converged:
         warn_convergence(
-            f"tol={tol} is not met by {n_rows} rows and columns, which leave "
+            f"tol={tol} is not met by {found} of them, whose relative error may be "
             f"{result.history[-1]:.2g}: increase {f'tol, or {name}' if k else 'tol'}",
             stacklevel=stacklevel,
         )
-    elif tol is None and k is not None and min(n_rows, n_columns) < k:
+    elif tol is None and k is not None and found < k:
         warnings.warn(
-            f"{name}={k}: only {n_columns} columns and {n_rows} rows are independent of each "
-            f"other, up to rounding, and kept; choose a smaller {name}",
+            f"{name}={k}: only {found} are independent of each other, up to rounding, and kept; "
+            f"choose a smaller {name}",
             stacklevel=stacklevel,
         )

@@ -64,8 +64,9 @@ class CUR(TransformerMixin, _Chooser):
         singular vectors. "leverage": draws in proportion to the squared norms of their rows;
         "uniform": draws.
     core : {"optimal", "cross"}, default="optimal"
-        "optimal": ``pinv(C) @ X @ pinv(R)``, which makes the error least. "cross": pseudo-inverse
-        of the entries where C and R cross.
+        "optimal": ``pinv(C) @ X @ pinv(R)``, which makes the error least. "cross": inverse of
+        the entries where C and R cross; a solution by least squares if draws have left more rows
+        than columns, or fewer.
     oversampling : int, default=None
         Rows of the sketch beyond `n_components`; None takes a tenth of them, but 10 at least.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
@@ -94,12 +95,12 @@ class CUR(TransformerMixin, _Chooser):
     n_components_ : int
         Columns chosen, k.
     n_iter_ : int
-        Blocks of rows and columns that were chosen.
+        Blocks of rows and columns that were chosen; some of the last one may have been dropped.
     converged_ : bool
         Whether the tolerance was met; True if there was none.
     history_ : ndarray
-        Upper estimates of the error after each block, relative to the norm of X; empty if there
-        was no tolerance.
+        Upper estimates of the error after each block, relative to the norm of X, for the core
+        "cross", and of the result at last; empty if there was no tolerance.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str

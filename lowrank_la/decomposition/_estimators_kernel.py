@@ -191,7 +191,7 @@ class RPCholeskyKernelMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if self.n_jobs is not None:
             check_threads("n_jobs", self.n_jobs)
         names = "X", "n_components"
-        found = factorise(entries, self.n_components, names, device, self.n_jobs, rng)
+        found = factorise(entries, self.n_components, names, device, self.n_jobs, rng, 6)
         self.component_indices_, self.trace_error_ = found.pivots, found.trace_error
         self.components_ = None if self._precomputed else entries.take(found.pivots)
         here = to_device(found.pivots) if is_device_array(found.factor) else found.pivots

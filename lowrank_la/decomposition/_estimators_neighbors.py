@@ -51,7 +51,7 @@ class CURNeighbors(BaseEstimator):
         the budget goes in one round; None means half of the budget.
     budget : int or float, default=None
         Evaluations per query, all rounds together: a number, or a fraction of the items
-        between 0 and 1. None means ``20 * n_neighbors``. It is never exceeded. If it allows
+        up to 1.0. None means ``20 * n_neighbors``. It is never exceeded. If it allows
         for all items, the search is exact, and nothing has to be worked out before.
     strategy : {"adaptive", "fixed"}, default="adaptive"
         Whether what has been found is used to choose anew, in several rounds (ADACUR), or
@@ -129,7 +129,7 @@ class CURNeighbors(BaseEstimator):
         "n_anchors": [Interval(Integral, 1, None, closed="left"), None],
         "budget": [
             Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
+            Interval(Real, 0, 1, closed="right"),
             None,
         ],
         "strategy": [StrOptions({"adaptive", "fixed"})],

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._support.blas import single_threaded_blas
 from .._support.random import as_generator
+from ._core import spanned
 from ._cur import check_options, decompose, warn_of
 from ._matrix import Matrix
 
@@ -91,12 +92,8 @@ def interpolative(A, k=None, *, tol=None, selection="lupp", sketch=None, device=
 @single_threaded_blas()
 def _coefficients(matrix, columns):
     """Write all columns in terms of some, by least squares."""
-    xp = matrix.xp
-    basis, triangle = xp.linalg.qr(matrix.columns(columns))
-    coefficients = matrix.products(basis)
-    if len(columns):  # CuPy solves no empty system
-        coefficients = xp.linalg.solve(triangle, coefficients)
-    coefficients[:, columns] = xp.eye(len(columns))
+    coefficients = spanned(matrix, columns)[1]
+    coefficients[:, columns] = matrix.xp.eye(len(columns))
     return matrix.home(coefficients)
 
 

@@ -1,5 +1,7 @@
 """A matrix of which some rows, some columns and a sketch are asked for."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy import linalg, sparse
 
@@ -9,8 +11,9 @@ from .._support.validation import as_floats, checked_sparse
 from ..linear_model._methods import SKETCHES
 
 _SIGNS = 4  # entries of a column of a sparse sketch: as good as 8 for pivots, and twice as fast
-_BLOCK = 1024  # rows, or columns, at a time
-_CANCELLED = 1e-8
+_SAFE = 64  # rows from which a sparse sketch does not take rows of the matrix for one another
+_ENTRIES = 1 << 21  # at a time
+_CANCELLED = 1e-8  # of the terms of a difference
 _LEAST = 1e-60  # numbers below have units of their own
 
 
@@ -40,30 +43,31 @@ class Matrix:
         self.rng = np.random.default_rng(rng.integers(2**63))  # for sketches that are made later
         self.device, self.on_gpu = resolve_device(device, A), is_device_array(A)
         self.kernels = twin(__package__, self.device, "_pivots")
-        self.xp, self.n_threads = self.kernels.xp, thread_count()
+        self.xp = self.kernels.xp
+        self.n_threads = 1 if self.device == "cuda" else thread_count()
         self.values = self._checked(A)
         self.shape = self.values.shape
-        if 0 in self.shape:
-            raise ValueError(f"{name} has shape {self.shape}: a row and a column are needed")
         self.dtype = np.dtype(self.values.dtype.char)
 
     def _checked(self, A):
         if sparse.issparse(A):
             if self.device == "cuda":
                 raise ValueError(f"{self.name} is sparse: device='cuda' takes dense arrays only")
-            A = checked_sparse(self.name, A).tocsr()
+            A = checked_sparse(self.name, A)
+            self._require_matrix(A)
+            A = A.tocsr()
             if A.dtype.kind not in "fiub":
                 raise ValueError(f"{self.name} has dtype {A.dtype}: real numbers are needed")
             return A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
         A = as_floats(self.name, A)
-        if A.ndim != 2:
-            raise ValueError(f"{self.name} has {A.ndim} dimensions: 2 are needed")
+        self._require_matrix(A)
         return to_device(A) if self.device == "cuda" else to_host(A)
 
-    @property
-    def negligible(self):
-        """Fraction of the largest pivot, or singular value, below which others are rounding."""
-        return 10 * np.finfo(self.dtype).eps * max(self.shape) ** 0.5
+    def _require_matrix(self, A):
+        if A.ndim != 2:
+            raise ValueError(f"{self.name} has {A.ndim} dimensions: 2 are needed")
+        if 0 in A.shape:
+            raise ValueError(f"{self.name} has shape {A.shape}: a row and a column are needed")
 
     def transposed(self):
         """Return the transpose, with the same options."""
@@ -76,7 +80,7 @@ class Matrix:
 
     def sketch(self, n_rows):
         """Random combinations of the rows, in units and float64: an array of shape (n_rows, n)."""
-        few = self.shape[0] <= 2 * n_rows  # then a dense sketch costs nothing, and misses nothing
+        few = n_rows < _SAFE or self.shape[0] <= 2 * n_rows  # a dense sketch costs little then
         law = self.law or ("gaussian" if few else "sparse_sign")
         signs = {"nnz": min(_SIGNS, n_rows)} if law == "sparse_sign" else {}
         S = SKETCHES[law](n_rows, random_state=self.rng, **signs)
@@ -126,32 +130,40 @@ class Matrix:
         def block(lo, hi, b):
             out[:, lo:hi] = left.T @ self.values[:, lo:hi]
 
-        run_blocks(block, self.shape[1], _BLOCK, (), self.n_threads)
+        run_blocks(block, self.shape[1], _lines(self.shape[0]), (), self.n_threads)
         return out
 
+    @cached_property
     def norm(self):
         """Frobenius norm, in units."""
-        return self.residual(self.xp.zeros((self.shape[0], 0)), self.xp.zeros((0, self.shape[1])))
+        return self._by_blocks(lambda lo, hi, rows: rows)
 
     def residual(self, left, right):
         """Frobenius norm of the matrix in units less a product of arrays, (m, k) and (k, n)."""
         if sparse.issparse(self.values):
-            square = linalg.norm(self.values.data / self.unit) ** 2
-            less = 2 * np.vdot(self.products(left), right) - np.vdot(left.T @ left @ right, right)
-            if square - less > _CANCELLED * square:  # else few digits are left of the difference
-                return float(np.sqrt(square - less))
-        return self._by_blocks(left, right)
+            square = linalg.norm(self.values.data.astype(np.float64) / self.unit) ** 2
+            mixed = 2 * np.vdot(self.products(left), right)
+            own = np.vdot(left.T @ left @ right, right)
+            if square - mixed + own > _CANCELLED * max(square, abs(mixed), own):
+                return float(np.sqrt(square - mixed + own))
+            # Else few digits are left of the difference.
+        return self._by_blocks(lambda lo, hi, rows: rows - left[lo:hi] @ right)
 
-    def _by_blocks(self, left, right):
-        norms = np.empty(-(-self.shape[0] // _BLOCK))
+    def _by_blocks(self, rest):
+        """Norm of what is left of the rows, some of them at a time."""
+        n_rows = _lines(self.shape[1])
+        norms = np.empty(-(-self.shape[0] // n_rows))
 
         def block(lo, hi, b):
-            rows = self.rows(slice(lo, hi))
-            rows -= left[lo:hi] @ right
-            norms[b] = float(self.xp.linalg.norm(rows))
+            norms[b] = float(self.xp.linalg.norm(rest(lo, hi, self.rows(slice(lo, hi)))))
 
-        run_blocks(block, self.shape[0], _BLOCK, (), self.n_threads)
+        run_blocks(block, self.shape[0], n_rows, (), self.n_threads)
         return float(np.linalg.norm(norms))
+
+
+def _lines(length):
+    """Rows, or columns, of a length that are looked at together: some megabytes."""
+    return max(1, min(1024, _ENTRIES // length))
 
 
 def _unit(largest):

@@ -16,6 +16,7 @@ from ._kernel_entries import checked_matrix, checked_points, entries_of, kernel_
 
 _FIRST = 16  # proposals in the first block
 _WANTED = 160  # pivots in a block: with more, products of matrices are hardly faster
+_LOOKED_AT = 64  # rows of a matrix whose diagonal is zero
 _NOISE = 32  # roundings, times the root of the pivots' number, that the diagonal may be in error
 
 
@@ -118,7 +119,8 @@ def rp_cholesky(
     ------
     ValueError
         If A has other than finite entries where it is read, is not positive semi-definite there
-        (beyond rounding: a pivot is named), or an argument is out of its range.
+        (beyond the rounding of its dtype: a pivot is named), or an argument is out of its range.
+        A kernel that was computed in float32 has float32's rounding, and should stay in it.
 
     Warns
     -----
@@ -188,7 +190,17 @@ def rp_cholesky(
 
 
 def factorise(
-    entries, k, names, device, n_threads, rng, *, tol=0.0, block_size=None, callback=None
+    entries,
+    k,
+    names,
+    device,
+    n_threads,
+    rng,
+    stacklevel=3,
+    *,
+    tol=0.0,
+    block_size=None,
+    callback=None,
 ):
     """Approximate a matrix by at most k of its columns; the factor stays on the device.
 
@@ -203,6 +215,8 @@ def factorise(
     device : {"cpu", "cuda"}
     n_threads : int or None
     rng : Generator
+    stacklevel : int, default=3
+        Of the warning: whose call it is about.
 
     Returns
     -------
@@ -254,6 +268,8 @@ def features(name, entries, pivots, triangle, device, n_threads):
     """
     kernels, k = twin(__package__, device, "_rp"), len(triangle)
     rows = kernels.empty((k, entries.n), entries.dtype)
+    if not k:
+        return rows.T
     left = kernels.empty((k, 0), entries.dtype)
     squares = kernels.contiguous(np.zeros(entries.n), np.float64)
     triangle = kernels.contiguous(triangle, entries.dtype)
@@ -294,7 +310,7 @@ class _Elimination:
         self._name, self._entries, self.most = name, entries, most
         self._kernels = twin(__package__, device, "_rp")
         self._n_threads = entries.n_threads or n_threads
-        self._start = _checked_diagonal(name, entries.diagonal())
+        self._start = _checked_diagonal(name, entries)
         eps = np.finfo(entries.dtype).eps
         self._rounding = _NOISE * eps * self._start
         self._slack = np.sqrt(eps) * self._start + eps * self._start.max()
@@ -392,8 +408,9 @@ def _listed(pivots):
     return shown + (", ..." if len(pivots) > 5 else "")
 
 
-def _checked_diagonal(name, diagonal):
+def _checked_diagonal(name, entries):
     """Return a diagonal that a positive semi-definite matrix may have, or raise a ValueError."""
+    diagonal = entries.diagonal()
     with np.errstate(over="ignore"):
         if not np.isfinite(diagonal.sum()):
             raise ValueError(f"{name} has NaN, infinite or too large entries on its diagonal")
@@ -402,5 +419,10 @@ def _checked_diagonal(name, diagonal):
         raise ValueError(
             f"{name} is not positive semi-definite: its diagonal is {diagonal[row]:.3g} in row "
             f"{row}, which cannot be a pivot"
+        )
+    if not diagonal.any() and entries.among(np.arange(min(len(diagonal), _LOOKED_AT))).any():
+        raise ValueError(
+            f"{name} is not positive semi-definite: its diagonal is zero, and it is not, so that "
+            "there is no pivot"
         )
     return diagonal

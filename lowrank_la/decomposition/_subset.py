@@ -5,51 +5,57 @@ from scipy import linalg
 
 from .._support.cuda import to_host
 
+_MORE = 4  # rows that are eliminated beyond the columns wanted
 
-def by_lu(matrix, Y, largest=0.0):
-    """Columns of an array that elimination with partial pivoting takes: as many as its rank.
+
+def by_lu(matrix, Y, k, largest=0.0):
+    """At most k columns of an array, as elimination with partial pivoting takes them.
 
     Pivots are compared with the largest one, or with that of an array that has become this one.
     """
     order, pivots = matrix.kernels.eliminate(Y)
-    counts = _counts(pivots, matrix, largest)
-    rank, n_looked_at = counts.sum(), len(pivots)
-    if not counts[:rank].all() or rank < n_looked_at < len(Y):
-        # A row with nothing new has cost a column, or rows after the last may have one: mix rows
-        mixing = matrix.rng.standard_normal((len(Y), len(Y))) / len(Y) ** 0.5
-        order, pivots = matrix.kernels.eliminate(matrix.xp.asarray(mixing) @ Y)
-        counts = _counts(pivots, matrix, largest)
-    return order[: len(pivots)][counts]
+    found = order[: len(pivots)][_counts(pivots, matrix, largest)]
+    if len(found) < min(k, *Y.shape):  # the last pivot may be small by chance: QR knows the rank
+        return by_qr(matrix, Y, k, largest)
+    return found[:k]
 
 
-def by_qr(matrix, Y, largest=0.0):
-    """Columns of an array that QR with column pivoting takes: somewhat better ones, later."""
+def by_qr(matrix, Y, k, largest=0.0):
+    """At most k columns of an array, as QR with column pivoting takes them: somewhat better."""
     triangle, order = linalg.qr(to_host(Y), mode="r", pivoting=True, check_finite=False)
     pivots = np.abs(np.diag(triangle))
-    return order[: len(pivots)][_counts(pivots, matrix, largest)].astype(np.intp)
+    return order[: len(pivots)][_counts(pivots, matrix, largest)].astype(np.intp)[:k]
 
 
-def in_step(matrix, part, largest):
+def in_step(matrix, part):
     """Order of rows of an array in which as many as possible of the first ones have rank as such.
 
     The first b rows and b columns are what elimination takes, for each b.
     """
     order, pivots = matrix.kernels.eliminate(part.T)
-    counts = _counts(pivots, matrix, largest)
+    counts = _counts(pivots, matrix)
     return order[: len(counts) if counts.all() else np.argmin(counts)]
 
 
 def _counts(sizes, matrix, largest=0.0):
     """Which of some pivots, or singular values, are more than rounding."""
-    return sizes > matrix.negligible * np.max(sizes, initial=largest)
+    rounding = 10 * np.finfo(matrix.dtype).eps * len(sizes) ** 0.5  # elimination lets it grow
+    return sizes > rounding * np.max(sizes, initial=largest)
 
 
-def pivoted(pick):
+def lu_of_sketch(matrix, sketch, k, largest=0.0):
+    """At most k columns by elimination, which looks at few rows: they are mixed from all."""
+    mixing = matrix.rng.standard_normal((min(k + _MORE, len(sketch)), len(sketch)))
+    mixed = matrix.xp.asarray(mixing / len(sketch) ** 0.5) @ sketch
+    return by_lu(matrix, mixed, k, largest)
+
+
+def pivoted(of_sketch, pick):
     """Choice by pivots: columns from a sketch, then rows from these columns."""
 
     def choose(matrix, k, n_rows):
-        columns = pick(matrix, matrix.sketch(n_rows))[:k]
-        rows = pick(matrix, matrix.columns(columns).T)
+        columns = of_sketch(matrix, matrix.sketch(n_rows), k)
+        rows = pick(matrix, matrix.columns(columns).T, k)
         return rows, columns[: len(rows)]
 
     return choose
@@ -58,7 +64,7 @@ def pivoted(pick):
 def by_deim(matrix, k, n_rows):
     """Choice by elimination of the leading singular vectors (DEIM)."""
     left, right = singular_vectors(matrix, k, n_rows)
-    return by_lu(matrix, left.T), by_lu(matrix, right.T)
+    return by_lu(matrix, left.T, k), by_lu(matrix, right.T, k)
 
 
 def by_leverage(matrix, k, n_rows):
@@ -82,7 +88,8 @@ def _independent(matrix, rows, columns):
     """Rows and columns of which none is a combination of the others, the largest ones first."""
     chosen = matrix.rows(rows).T, matrix.columns(columns)
     return tuple(
-        indices[by_qr(matrix, part)] for indices, part in zip((rows, columns), chosen, strict=True)
+        indices[by_qr(matrix, part, len(indices))]
+        for indices, part in zip((rows, columns), chosen, strict=True)
     )
 
 
@@ -96,11 +103,10 @@ def singular_vectors(matrix, k, n_rows):
     return basis @ left[:, :k], span @ right[:k].T
 
 
+PIVOTS = {"lupp": (lu_of_sketch, by_lu), "cpqr": (by_qr, by_qr)}
 SELECTIONS = {
-    "lupp": pivoted(by_lu),
-    "cpqr": pivoted(by_qr),
+    **{name: pivoted(*picks) for name, picks in PIVOTS.items()},
     "deim": by_deim,
     "leverage": by_leverage,
     "uniform": by_chance,
 }
-ADAPTIVE = {"lupp": by_lu, "cpqr": by_qr}
