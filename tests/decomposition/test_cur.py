@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.linalg import orth
 
 from lowrank_la.decomposition import cur
@@ -274,3 +274,64 @@ def test_oversampling(selection, oversampling):
     found = cur(data, 10, selection=selection, oversampling=oversampling, rng=0)
     assert len(found.row_indices) == 10
     assert found.error < 8 * reference.tail(data, 10)
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Numbers of rows of the sketches that were made."""
+    made, sketch = [], Matrix.sketch
+    monkeypatch.setattr(Matrix, "sketch", lambda self, n: made.append(n) or sketch(self, n))
+    return made
+
+
+@pytest.mark.parametrize("selection", [*PIVOTED, "leverage"])
+def test_rows_of_the_sketch(selection, sketched):
+    data = np.random.default_rng(0).normal(size=(400, 300))
+    for k, oversampling in ((5, 7), (5, 0), (5, None), (200, None), (200, 30)):
+        cur(data, k, selection=selection, oversampling=oversampling, rng=0)
+    assert sketched == [12, 5, 32, 220, 230]
+    del sketched[:]
+    cur(data, 5, selection=selection, oversampling=10**9, rng=0)  # no more than help
+    assert sketched[0] <= 2 * len(data)
+
+
+def test_sketches_of_few_rows_of_data_are_dense():
+    """Of matrices that have not many more: nothing is missed then."""
+    for m, n_rows, dense in ((126, 63, True), (128, 64, True), (129, 64, False)):
+        matrix = Matrix("A", np.eye(m), None, None, np.random.default_rng(0))
+        assert matrix.sketch(n_rows).all() == dense
+
+
+def test_leverage_is_a_probability():
+    """Of a matrix of rank one, whose leading singular vectors are known."""
+    shares = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.05, 0.3, 0.15, 0.25, 0.25])
+    data = np.sqrt(np.outer(*shares))
+    drawn = np.zeros(4), np.zeros(5)
+    for seed in range(500):
+        found = cur(data, 1, selection="leverage", rng=seed)
+        drawn[0][found.row_indices] += 1
+        drawn[1][found.column_indices] += 1
+    for count, share in zip(drawn, shares, strict=True):
+        assert stats.chisquare(count, 500 * share).pvalue > 1e-3
+        assert stats.chisquare(count, 500 * share**2 / (share**2).sum()).pvalue < 1e-6
+
+
+@pytest.mark.parametrize("k", [4, 31])
+@pytest.mark.parametrize("least", [3.3e-3, 2e-5])
+def test_the_rank_in_single_precision(k, least):
+    """As many columns as there are, no rounding among them; the last pivot may be small by chance.
+
+    QR is to tell, then.
+    """
+    for seed in range(50):
+        data = spectrum(193, 32, [1.0, 0.3, 0.05, least], seed).astype(np.float32)
+        found = cur(data, k, rng=seed)
+        assert len(found.column_indices) == len(found.row_indices) == 4
+
+
+def test_pivots_of_elimination_are_nearly_as_good_as_those_of_qr():
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        data = rng.permutation(rng.normal(size=(30, 20)) * 0.5 ** np.arange(20), axis=1)
+        lupp, cpqr = (cur(data, 6, selection=name, rng=seed).error for name in ELIMINATIONS)
+        assert lupp <= 6 * cpqr

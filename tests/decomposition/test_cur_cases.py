@@ -268,3 +268,35 @@ def test_atoms(data_dir):
         assert cur(X, 50, selection=selection, rng=0).error < 4 * reference.tail(X, 50)
     found = cur(X, tol=1e-3, rng=0)
     assert found.converged and found.error <= 1e-3 * norm(X)
+
+
+# Errors of sparse matrices
+
+
+@pytest.mark.parametrize("k", [10, 30, 60])
+def test_single_precision_of_sparse_matrices(k):
+    """Squares are added up in double precision."""
+    data = geometric(300, 200, 0.6).astype(np.float32)
+    data[np.abs(data) < 1e-3] = 0.0
+    single, double = sparse.csr_array(data), sparse.csr_array(data.astype(np.float64))
+    found, *others = (cur(form, k, sketch="gaussian", rng=0) for form in (single, double, data))
+    for other in others:
+        assert_same(found, other)
+
+
+@pytest.mark.parametrize("selection", ["uniform", "leverage"])
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_that_nearly_depend_on_each_other(selection, seed):
+    """Coefficients are huge, and what they leave is the same: no digits are lost to them."""
+    rng = np.random.default_rng(seed)
+    data = np.repeat(rng.normal(size=(60, 3)), 5, axis=1)
+    data += 10.0 ** -rng.integers(6, 13) * rng.normal(size=data.shape)
+    data *= (rng.random((60, 1)) < 0.7) * 10.0 ** rng.integers(-3, 3, size=15)
+    for k in (4, 8, 12):
+        found, dense = (
+            cur(form, k, selection=selection, rng=seed) for form in (sparse.csr_array(data), data)
+        )
+        assert found.error <= (1 + 1e-9) * norm(data)
+        same(found.row_indices, dense.row_indices)
+        same(found.column_indices, dense.column_indices)
+        close(found.error, dense.error, rtol=1e-6, atol=1e-8 * norm(data))

@@ -317,3 +317,53 @@ def test_features_of_atoms(data_dir):
     assert best <= model.get_support().sum() <= 2 * best
     left = norm(X - reference.interpolation(X, model.column_indices_))
     assert left <= 1e-2 * norm(X)
+
+
+# States
+
+
+@pytest.mark.parametrize("cls", [CUR, ColumnSubsetSelector])
+def test_a_failed_fit_leaves_the_last(cls):
+    """Also the number and names of features, which are looked at first."""
+    model = cls(5, random_state=0).fit(FRAME)
+    before = pickle.dumps(model)
+    bad = A[:, :7].copy()
+    bad[3, 2] = np.inf
+    for data in (bad, sparse.csr_array(bad), pd.DataFrame(bad, columns=list("abcdefg"))):
+        with pytest.raises(ValueError, match="NaN or infinite|NaN, infinite|infinity"):
+            model.fit(data)
+        assert pickle.dumps(model) == before
+    unfitted = cls(5, random_state=0)
+    with pytest.raises(ValueError):
+        unfitted.fit(bad)
+    assert vars(unfitted) == vars(cls(5, random_state=0))
+
+
+@every_core
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_data_that_have_changed(core, form):
+    """The core is of the data of `fit`, or it is refused; a copy that is pickled has it."""
+    data = form(A)
+    model, other = (CUR(5, core=core, random_state=0).fit(data) for _ in range(2))
+    copy, expected = pickle.loads(pickle.dumps(other)), other.reconstruction_error_
+    data *= 2.0
+    with pytest.raises(ValueError, match="X was changed after rows and columns were chosen"):
+        model.reconstruction_error_  # noqa: B018
+    with pytest.raises(ValueError, match="X was changed"):
+        model.inverse_transform(np.ones((2, 5)))
+    assert model.transform(A).shape == (30, 5)
+    assert copy.reconstruction_error_ == other.reconstruction_error_ == expected
+    close(model.fit(data).reconstruction_error_, 2 * expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("selection", ["lupp", "cpqr"])
+def test_no_more_features_than_a_tolerance_takes(selection):
+    """By what features alone leave, rather than features and samples."""
+    data = geometric(150, 120, 0.9)
+    for seed in range(5):
+        model = ColumnSubsetSelector(tol=0.05, selection=selection, random_state=seed).fit(data)
+        columns = model.column_indices_
+        left, fewer = (
+            norm(data - reference.interpolation(data, part)) for part in (columns, columns[:-3])
+        )
+        assert left <= 0.05 * norm(data) < fewer

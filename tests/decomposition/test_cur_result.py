@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -135,3 +136,68 @@ def test_pickled_results_are_complete_without_the_data(core, form):
 def test_estimates_do_not_depend_on_what_was_asked_before():
     one, other = (cur(A, 5, rng=0) for _ in range(2))
     assert (one.error, one.error_estimate) == (other.error_estimate, other.error)[::-1]
+
+
+def estimates(n_seeds):
+    """Of what is left with rank one, relative to it."""
+    data = geometric(60, 40, 0.5)[:, :2]
+    found = [cur(data, 1, core="cross", rng=seed) for seed in range(n_seeds)]
+    return np.array([result.error_estimate / result.error for result in found])
+
+
+def test_how_far_off_estimates_are():
+    """The norm of 64 normal numbers, over its expectation: a standard deviation of 9 %."""
+    ratios = estimates(100)
+    assert 0.065 < ratios.std() < 0.115
+    assert abs(ratios.mean() - 1) < 0.03
+
+
+def wide(form):
+    """Sparse matrices of which nothing is left after 5 columns; 480 MB as arrays."""
+    if form == "nothing":
+        return sparse.csr_array((1000, 60_000))
+    some = sparse.random(5, 60_000, 0.02, random_state=0, format="csr")
+    return sparse.csr_array(sparse.vstack([some] * 200))
+
+
+def peak(function, *args):
+    """Memory that a call takes, in bytes."""
+    tracemalloc.start()
+    function(*args)
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+@pytest.mark.parametrize("form", ["repeated rows", "nothing"])
+def test_memory_of_errors(form):
+    """Some rows at a time are dense, however wide they are."""
+    found = cur(wide(form), 5, sketch="sparse_sign", rng=0)
+    assert peak(lambda: found.core) < 150e6
+    assert peak(lambda: found.error) < 150e6
+    matrix = Matrix("A", wide(form), "sparse_sign", None, np.random.default_rng(0))
+    matrix.sketch(1)  # tells the unit
+    assert peak(getattr, matrix, "norm") < 150e6
+
+
+@pytest.mark.parametrize("form", ["repeated rows", "nothing"])
+def test_memory_of_choices(form):
+    """Sketches of sparse matrices take memory for themselves, and not for rows of the matrix."""
+    data = wide(form)
+    assert peak(lambda: cur(data, 5, rng=0)) < 150e6
+
+
+@every_core
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_data_that_have_changed(core, form):
+    """Rows that are known tell so."""
+    data = form(A)
+    found = cur(data, 5, core=core, rng=0)
+    copy = pickle.loads(pickle.dumps(cur(data, 5, core=core, rng=0)))
+    known = found.rows
+    data *= 2.0
+    for name in ("core", "coefficients", "error"):
+        with pytest.raises(ValueError, match="A was changed after rows and columns were chosen"):
+            getattr(found, name)
+    same((found.rows != known).sum(), 0)
+    close(copy.error, cur(form(A), 5, core=core, rng=0).error, rtol=1e-9)

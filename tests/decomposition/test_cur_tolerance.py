@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.decomposition import cur
+from lowrank_la.decomposition._adaptive import shortened
+from lowrank_la.decomposition._matrix import Matrix
 from tests.decomposition.problems import (
     CORES,
     ELIMINATIONS,
@@ -123,3 +125,61 @@ def test_loose_tolerances(tol):
     found = cur(geometric(200, 150, 0.9), tol=tol, rng=0)
     assert found.error <= tol * norm(geometric(200, 150, 0.9))
     assert len(found.row_indices) < 25
+
+
+def test_history_and_blocks():
+    """Both cores take the same blocks; at the end there is what the result leaves."""
+    data = geometric(300, 250, 0.93)
+    cross, optimal = (cur(data, tol=1e-4, core=core, rng=0) for core in ("cross", "optimal"))
+    assert cross.n_iter == optimal.n_iter == len(cross.history) > 2
+    np.testing.assert_array_equal(optimal.history[:-1], cross.history[:-1])
+    assert len(optimal.row_indices) < len(cross.row_indices)
+    for found in (cross, optimal):
+        assert found.error / norm(data) <= found.history[-1] <= 1e-4
+
+
+def test_estimates_are_three_standard_errors_above():
+    """Of what is left with rank one, whose estimate varies most; one would often be too few."""
+    data = spectrum(60, 40, [1.0, 0.3])
+    for seed in range(100):
+        with pytest.warns(ConvergenceWarning):
+            found = cur(data, 1, tol=1e-6, core="cross", rng=seed)
+        assert found.error <= found.history[-1] * norm(data)
+
+
+@pytest.mark.parametrize("tol", [0.3, 1e-2, 1e-4])
+@pytest.mark.parametrize("core", ["optimal", "columns"])
+def test_no_more_than_a_tolerance_takes(core, tol):
+    """Of rows and columns that leave much less: errors of fewer of them are not estimates."""
+    data = geometric(120, 100, 0.8)
+    found = cur(data, 70, rng=0)
+    rows, columns = found.row_indices, found.column_indices
+    matrix = Matrix("A", data, None, None, np.random.default_rng(0))
+    matrix.sketch(1)  # tells the unit
+    k, error = shortened(matrix, rows, columns, tol, core)
+
+    def left(k):
+        if core == "columns":
+            return norm(data - reference.interpolation(data, columns[:k])) / norm(data)
+        return norm(data - reference.optimal(data, rows[:k], columns[:k])) / norm(data)
+
+    assert k == next(k for k in range(70) if left(k) <= tol)
+    np.testing.assert_allclose(error, left(k), rtol=1e-3)
+
+
+@pytest.mark.parametrize("data", [np.diag(0.9 ** np.arange(60)), np.eye(40)])
+def test_no_estimate_takes_back_what_another_has_met(data):
+    """Both cores are the same for diagonal matrices: a second estimate is as often above."""
+    for seed in range(30):
+        found = cur(data, tol=0.3, rng=seed)
+        assert found.converged and found.history[-1] <= 0.3
+        assert found.error <= 0.3 * norm(data)
+
+
+def test_tall_matrices_of_single_precision():
+    """What counts as rounding does not grow with the number of rows."""
+    data = spectrum(60_000, 20, 0.3 ** np.arange(10)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = cur(data, tol=1e-3, rng=0)
+    assert found.converged and found.error <= 1e-3 * norm(data)

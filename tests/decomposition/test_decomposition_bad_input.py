@@ -177,3 +177,20 @@ def test_not_fitted(method):
     for model in (CUR(), ColumnSubsetSelector()):
         with pytest.raises(ValueError, match="not fitted"):
             getattr(model, method)(*([A] if "transform" in method else []))
+
+
+# Sparse arrays of one dimension
+
+
+@every_function
+def test_sparse_vectors(function):
+    for vector in (sparse.coo_array(A[0]), sparse.csr_array(A[0])):
+        if vector.ndim == 1:  # of old SciPy, a row
+            assert "1 dimensions" in refused("A", function, vector, 2)
+
+
+@every_estimator
+def test_sparse_vectors_of_estimators(size, estimator):
+    for vector in (sparse.coo_array(A[0]), sparse.csr_array(A[0])):
+        if vector.ndim == 1:
+            refused("X|array", estimator(2).fit, vector)

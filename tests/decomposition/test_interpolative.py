@@ -240,3 +240,38 @@ def test_digits():
     assert X[:, columns].std(axis=0).min() > 3
     with pytest.warns(UserWarning, match="k=64: only 61"):
         assert len(select_columns(X, 64, rng=0)) == np.linalg.matrix_rank(X)
+
+
+# Ranks
+
+
+def test_tall_matrices_of_single_precision():
+    """What counts as rounding does not grow with the number of rows."""
+    data = np.random.default_rng(0).normal(size=(100_000, 3)).astype(np.float32)
+    data *= np.float32([1, 1e-3, 1e-4])
+    assert sorted(select_columns(data, 3, rng=0)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("k", [2, 8, 12, 40])
+def test_few_rows_tell_it_all(k):
+    """A sketch sees all of them, and elimination stops at none of it by chance."""
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        data = np.zeros((600, 60))
+        data[rng.choice(600, 8, replace=False)] = rng.normal(size=(8, 60))
+        assert len(select_columns(data, k, rng=seed)) == min(k, 8)
+
+
+@pytest.mark.parametrize("selection", ELIMINATIONS)
+@pytest.mark.parametrize("function", [select_columns, select_rows, interpolative])
+def test_no_more_than_a_tolerance_takes(function, selection):
+    """By what columns alone leave, rather than columns and rows."""
+    data = geometric(150, 120, 0.9)
+    for seed in range(5):
+        found = function(data, tol=0.05, selection=selection, rng=seed)
+        columns = getattr(found, "indices", found)
+        matrix = data.T if function is select_rows else data
+        left, fewer = (
+            norm(matrix - reference.interpolation(matrix, part)) for part in (columns, columns[:-3])
+        )
+        assert left <= 0.05 * norm(data) < fewer

@@ -145,6 +145,7 @@ def test_in_a_search():
         ({"kernel": "precomputed", "gamma": 1.0}, "gamma: kernel='precomputed' has none"),
         ({"kernel": lambda x, y: 1.0, "coef0": 1.0}, "coef0: kernel=.* has none"),
         ({"kernel": "sigmoid", "gamma": 2.0, "coef0": -2.0}, "X is not positive semi-definite"),
+        ({"kernel": "additive_chi2"}, "X is not positive semi-definite: its diagonal is zero"),
         ({"kernel": "nonsense"}, "kernel"),
         ({"kernel": lambda x, y: x}, "kernel=.* must return a number"),
         ({"n_jobs": 0}, "n_jobs=0"),
@@ -164,3 +165,14 @@ def test_new_points_whose_kernel_is_not_finite():
     model = RPCholeskyKernelMap(3, kernel="polynomial", degree=5, random_state=0).fit(X)
     with pytest.raises(ValueError, match="X has a kernel that is NaN, infinite or too large"):
         model.transform(NEW * 1e100)
+
+
+def test_a_kernel_of_rank_zero():
+    """No features, also of other points."""
+    with pytest.warns(UserWarning, match="n_components=5 is more than the rank: .* 0 pivots"):
+        model = RPCholeskyKernelMap(5, kernel="linear", random_state=0).fit(np.zeros((20, 3)))
+    assert model.transform(NEW).shape == (90, 0)
+    assert model.transform(NEW.astype(np.float32)).dtype == np.float32
+    assert len(model.get_feature_names_out()) == 0
+    with pytest.warns(UserWarning, match="is more than the rank"):
+        assert model.fit_transform(np.zeros((20, 3))).shape == (20, 0)

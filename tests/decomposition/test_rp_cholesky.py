@@ -399,6 +399,19 @@ def test_what_is_not_positive_semi_definite_names_a_pivot(block_size):
         rp_cholesky(X, 300, kernel="sigmoid", gamma=1.0, coef0=-1.0, block_size=block_size)
 
 
+def test_a_diagonal_of_zeros():
+    """Of a positive semi-definite matrix, it is that of zeros alone: others are refused."""
+    message = "A is not positive semi-definite: its diagonal is zero"
+    for A in ([[0.0, 1.0], [1.0, 0.0]], np.ones((300, 300)) - np.eye(300)):
+        with pytest.raises(ValueError, match=message):
+            rp_cholesky(A, 2)
+    with pytest.raises(ValueError, match=message):
+        rp_cholesky(np.abs(X), 5, kernel="additive_chi2")
+    with pytest.warns(UserWarning, match="k=2 is more than the rank: .* 0 pivots"):
+        found = rp_cholesky(np.zeros((4, 4)), 2)
+    assert found.factor.shape == (4, 0) and found.converged and found.trace_error == 0
+
+
 @pytest.mark.parametrize(
     "A",
     [
