@@ -135,7 +135,7 @@ def shortened(matrix, rows, columns, tol, core):
 
 def _shells_of_both(matrix, rows, columns):
     """Squares that each row and column together add to the approximation, and its mixing."""
-    core, mixing = optimal(matrix, rows, columns)
+    core, mixing, _ = optimal(matrix, rows, columns)
     squares = core.middle**2
     return np.tril(squares).sum(axis=1) + np.triu(squares, 1).sum(axis=0), mixing
 

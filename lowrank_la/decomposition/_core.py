@@ -44,7 +44,11 @@ class Core(LinearOperator):
 
 
 def optimal(matrix, rows, columns):
-    """Core that makes the error least, pinv(C) A pinv(R), and its product with the rows."""
+    """Core that makes the error least, pinv(C) A pinv(R), and its product with the rows.
+
+    And two factors of the approximation, of which none is large where columns nearly depend on
+    each other.
+    """
     xp = matrix.xp
     basis, left = xp.linalg.qr(matrix.columns(columns))
     row_basis, right = xp.linalg.qr(matrix.rows(rows).T)
@@ -52,7 +56,8 @@ def optimal(matrix, rows, columns):
     left, right = to_host(left), to_host(right)
     # pinv(C) A, projected on the rows: entries of moderate size where the core's are huge
     mixing = xp.asarray(linalg.solve_triangular(left, middle)) @ row_basis.T
-    return Core(left * matrix.unit, middle, right), mixing
+    approximation = basis, xp.asarray(middle) @ row_basis.T
+    return Core(left * matrix.unit, middle, right), mixing, approximation
 
 
 def cross(matrix, rows, columns):
@@ -63,7 +68,8 @@ def cross(matrix, rows, columns):
     rank = int(np.sum(sizes > np.finfo(float).eps * np.max(sizes, initial=0.0)))
     core = Core(triangle[:rank, :rank], basis[:, :rank].T, order=order)
     mixing = matrix.xp.asarray(core @ R)
-    return Core(triangle[:rank, :rank] * matrix.unit, basis[:, :rank].T, order=order), mixing
+    core = Core(triangle[:rank, :rank] * matrix.unit, basis[:, :rank].T, order=order)
+    return core, mixing, (matrix.columns(columns), mixing)
 
 
 def spanned(matrix, columns):

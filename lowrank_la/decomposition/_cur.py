@@ -88,8 +88,7 @@ class CURResult(Result):
     @single_threaded_blas()
     def error(self):
         """Frobenius norm of what is missing."""
-        columns = self._matrix.columns(self.column_indices)
-        return self._matrix.residual(columns, self._solution[1]) * self._matrix.unit
+        return self._matrix.residual(*self._solution[2]) * self._matrix.unit
 
     @cached_property
     @single_threaded_blas()
@@ -115,8 +114,9 @@ class CURResult(Result):
         """All that may be asked for, and no matrix."""
         if self._matrix is None:
             return vars(self)
-        names = "columns", "rows", "_solution", "coefficients", "error", "error_estimate"
-        return vars(self) | {name: getattr(self, name) for name in names} | {"_matrix": None}
+        names = "columns", "rows", "coefficients", "error", "error_estimate"
+        found = {name: getattr(self, name) for name in names}
+        return vars(self) | found | {"_matrix": None, "_solution": (self.core, None, None)}
 
 
 def cur(
@@ -154,7 +154,7 @@ def cur(
         the entries where C and R cross, for which A is not looked at again; a solution by least
         squares if draws have left more rows than columns, or fewer.
     oversampling : int, default=None
-        Rows of the sketch beyond k; None takes a tenth of k, but 10 at least.
+        Rows of the sketch beyond k; None takes a tenth of k, but 10 at least, and 32 rows in all.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
         Law of the sketch; None takes a Gaussian one of few rows, else sparse signs.
     device : {None, "cpu", "cuda"}, default=None
@@ -254,8 +254,10 @@ def decompose(matrix, k, tol, selection, core="columns", oversampling=None):
     """
     most = min(matrix.shape) if k is None else min(k, *matrix.shape)
     if tol is None:
-        margin = max(10, most // 10) if oversampling is None else oversampling
-        n_rows = min(most + margin, matrix.shape[0] + 10)
+        n_rows = max(32, most + max(10, most // 10))
+        if oversampling is not None:
+            n_rows = most + oversampling
+        n_rows = min(n_rows, matrix.shape[0] + 10)
         rows, columns = SELECTIONS[selection](matrix, most, n_rows)
         return CURResult(1, True, np.empty(0), rows, columns, matrix, core)
     rows, columns, history = eliminated(matrix, PIVOTS[selection], tol, most)

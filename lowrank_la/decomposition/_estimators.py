@@ -68,7 +68,8 @@ class CUR(TransformerMixin, _Chooser):
         the entries where C and R cross; a solution by least squares if draws have left more rows
         than columns, or fewer.
     oversampling : int, default=None
-        Rows of the sketch beyond `n_components`; None takes a tenth of them, but 10 at least.
+        Rows of the sketch beyond `n_components`; None takes a tenth of them, but 10 at least, and
+        32 rows in all.
     sketch : {"sparse_sign", "gaussian", "srht", "countsketch"}, default=None
         Law of the sketch; None takes a Gaussian one of few rows, else sparse signs.
     device : {None, "cpu", "cuda"}, default=None

@@ -11,7 +11,7 @@ from .._support.validation import as_floats, checked_sparse
 from ..linear_model._methods import SKETCHES
 
 _SIGNS = 4  # entries of a column of a sparse sketch: as good as 8 for pivots, and twice as fast
-_SAFE = 64  # rows from which a sparse sketch does not take rows of the matrix for one another
+_SAFE = 64  # rows of a sketch among which few signs do not often meet
 _ENTRIES = 1 << 21  # at a time
 _CANCELLED = 1e-8  # of the terms of a difference
 _LEAST = 1e-60  # numbers below have units of their own
@@ -80,9 +80,10 @@ class Matrix:
 
     def sketch(self, n_rows):
         """Random combinations of the rows, in units and float64: an array of shape (n_rows, n)."""
-        few = n_rows < _SAFE or self.shape[0] <= 2 * n_rows  # a dense sketch costs little then
+        few = self.shape[0] <= 2 * n_rows  # then a dense sketch costs nothing, and misses nothing
         law = self.law or ("gaussian" if few else "sparse_sign")
-        signs = {"nnz": min(_SIGNS, n_rows)} if law == "sparse_sign" else {}
+        n_signs = min(_SIGNS if n_rows >= _SAFE else 4 * _SIGNS, n_rows)
+        signs = {"nnz": n_signs} if law == "sparse_sign" else {}
         S = SKETCHES[law](n_rows, random_state=self.rng, **signs)
         sketch = (S @ self.values).astype(np.float64)
         self.unit = self.unit or _unit(self._largest(sketch) or self._largest(self.values))

@@ -106,9 +106,9 @@ def test_as_good_as_by_pivoted_qr_of_all(selection):
     indices, coefficients = scipy_interpolative.interp_decomp(data, k, rand=False)
     whole = scipy_interpolative.reconstruct_matrix_from_id(data[:, indices[:k]], indices,
                                                            coefficients)  # fmt: skip
-    found = interpolative(data, k, selection=selection, rng=0)
-    assert missing(data, found) < 1.3 * norm(data - whole)
-    assert missing(data, found) < 3 * reference.tail(data, k)
+    errors = [missing(data, interpolative(data, k, selection=selection, rng=i)) for i in range(9)]
+    assert np.median(errors) < 1.5 * norm(data - whole)
+    assert max(errors) < 3 * reference.tail(data, k)
 
 
 def test_no_worse_than_with_rows():
