@@ -317,13 +317,13 @@ def test_leverage_is_a_probability():
 
 
 @pytest.mark.parametrize("k", [4, 31])
-@pytest.mark.parametrize("least", [3.3e-3, 2e-4])
+@pytest.mark.parametrize("least", [3.3e-3, 5e-5])
 def test_the_rank_in_single_precision(k, least):
     """As many columns as there are, no rounding among them; the last pivot may be small by chance.
 
     QR is to tell, then.
     """
-    for seed in range(50):
+    for seed in range(100):
         data = spectrum(193, 32, [1.0, 0.3, 0.05, least], seed).astype(np.float32)
         found = cur(data, k, rng=seed)
         assert len(found.column_indices) == len(found.row_indices) == 4
