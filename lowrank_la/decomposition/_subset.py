@@ -44,10 +44,10 @@ def _counts(sizes, matrix, largest=0.0):
 
 
 def lu_of_sketch(matrix, sketch, k, largest=0.0):
-    """At most k columns by elimination, which looks at few rows: they are mixed from all."""
-    mixing = matrix.rng.standard_normal((min(k + _MORE, len(sketch)), len(sketch)))
-    mixed = matrix.xp.asarray(mixing / len(sketch) ** 0.5) @ sketch
-    return by_lu(matrix, mixed, k, largest)
+    """At most k columns by elimination, which looks at few rows: what others have is added."""
+    first, others = sketch[: k + _MORE], sketch[k + _MORE :]
+    mixing = matrix.rng.standard_normal((len(first), len(others))) / max(1, len(others)) ** 0.5
+    return by_lu(matrix, first + matrix.xp.asarray(mixing) @ others, k, largest)
 
 
 def pivoted(of_sketch, pick):
