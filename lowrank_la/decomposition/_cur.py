@@ -186,7 +186,7 @@ def cur(
 
     Notes
     -----
-    For k given, A is read once, with 4 additions for each entry; then come ``(m + n) k**2``
+    For k given, A is read once, with 4 additions for each entry, 16 for small k; then come ``(m + n) k**2``
     operations [1]_. With a tolerance, what is left of the sketch after some rows and columns is
     the sketch of what is left of A: A is read twice, whatever their number [2]_, and with the
     core "optimal" twice more and with ``2 m n k`` operations, for as few as meet the tolerance.

@@ -85,14 +85,14 @@ class Matrix:
         n_signs = min(_SIGNS if n_rows >= _SAFE else 4 * _SIGNS, n_rows)
         signs = {"nnz": n_signs} if law == "sparse_sign" else {}
         S = SKETCHES[law](n_rows, random_state=self.rng, **signs)
-        sketch = (S @ self.values).astype(np.float64)
+        sketch = (S @ self.values).astype(np.float64, copy=False)
         self.unit = self.unit or _unit(self._largest(sketch) or self._largest(self.values))
         return sketch / self.unit if self.unit != 1.0 else sketch
 
     def _largest(self, part):
         """Size of the largest entry: of a sketch, or of all where they cancel each other in it."""
         entries = part.data if sparse.issparse(part) else part
-        return float(self.xp.abs(entries).max()) if entries.size else 0.0
+        return max(float(entries.max()), -float(entries.min())) if entries.size else 0.0
 
     def columns(self, indices):
         """Return columns in units and float64, dense: an array of shape (m, k)."""
