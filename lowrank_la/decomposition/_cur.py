@@ -186,12 +186,12 @@ def cur(
 
     Notes
     -----
-    For k given, A is read once, with 4 additions for each entry, 16 for small k; then come ``(m + n) k**2``
-    operations [1]_. With a tolerance, what is left of the sketch after some rows and columns is
-    the sketch of what is left of A: A is read twice, whatever their number [2]_, and with the
-    core "optimal" twice more and with ``2 m n k`` operations, for as few as meet the tolerance.
-    That core takes ``2 m n k`` operations, as does the error, and both wait until they are asked
-    for.
+    For k given, A is read once, with 4 additions for each entry, 16 for small k; then come
+    ``(m + n) k**2`` operations [1]_. With a tolerance, what is left of the sketch after some rows
+    and columns is the sketch of what is left of A: A is read twice, whatever their number [2]_,
+    and with the core "optimal" twice more and with ``2 m n k`` operations, for as few as meet the
+    tolerance. That core takes ``2 m n k`` operations, as does the error, and both wait until they
+    are asked for.
 
     The error is 1.3 to 5 times that of the singular value decomposition of rank k in practice.
     Pivots have bounds that are exponential in k, ``2**k`` times a power of k and n, which only
