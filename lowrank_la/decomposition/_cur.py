@@ -88,12 +88,15 @@ class CURResult(Result):
     @single_threaded_blas()
     def error(self):
         """Frobenius norm of what is missing."""
-        return self._matrix.residual(*self._solution[2]) * self._matrix.unit
+        factors = self._solution[2]
+        self._require_unchanged()
+        return self._matrix.residual(*factors) * self._matrix.unit
 
     @cached_property
     @single_threaded_blas()
     def error_estimate(self):
         """Frobenius norm of what is missing with the core "cross", estimated."""
+        self._require_unchanged()
         mixing = cross(self._matrix, self.row_indices, self.column_indices)[1]
         sketch = self._matrix.sketch(_CHECKS)
         left_over = sketch - sketch[:, self.column_indices] @ mixing
@@ -117,6 +120,13 @@ class CURResult(Result):
         names = "columns", "rows", "coefficients", "error", "error_estimate"
         found = {name: getattr(self, name) for name in names}
         return vars(self) | found | {"_matrix": None, "_solution": (self.core, None, None)}
+
+    def without_data(self):
+        """Return a copy that has neither the matrix nor its columns."""
+        copy = object.__new__(CURResult)
+        vars(copy).update(self.__getstate__())
+        vars(copy).pop("columns", None)
+        return copy
 
 
 def cur(

@@ -238,6 +238,11 @@ class CUR(TransformerMixin, _Chooser):
         put = to_device if is_device_array(X) else to_host
         return X @ put(self._result.coefficients)
 
+    def __getstate__(self):
+        """Parameters and what was found, with neither X nor its columns."""
+        state = super().__getstate__()
+        return state | {"_result": self._result.without_data()} if "_result" in state else state
+
     @property
     def core_(self):
         """Core, as factors."""

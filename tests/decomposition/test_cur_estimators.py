@@ -302,6 +302,16 @@ def test_selection_before_clusters():
     assert len(set(labels)) == 10
 
 
+def test_pickled_without_the_columns():
+    data = np.random.default_rng(0).normal(size=(20_000, 4))
+    model = CUR(2, random_state=0).fit(data)
+    copy = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(model))))
+    assert len(pickle.dumps(model)) < 10_000
+    close(copy.reconstruction_error_, model.reconstruction_error_, rtol=1e-12)
+    some = model.transform(data)[:5]
+    same(copy.inverse_transform(some), model.inverse_transform(some))
+
+
 def test_selectors_are_pickled_without_the_data():
     data = np.random.default_rng(0).normal(size=(800, 300))
     model = ColumnSubsetSelector(3, random_state=0).fit(data)

@@ -200,4 +200,9 @@ def test_data_that_have_changed(core, form):
         with pytest.raises(ValueError, match="A was changed after rows and columns were chosen"):
             getattr(found, name)
     same((found.rows != known).sum(), 0)
+    data /= 2.0
+    assert found.core.shape == (5, 5)
+    data *= 2.0
+    with pytest.raises(ValueError, match="A was changed"):
+        found.error  # noqa: B018
     close(copy.error, cur(form(A), 5, core=core, rng=0).error, rtol=1e-9)
