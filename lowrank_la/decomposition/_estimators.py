@@ -119,8 +119,8 @@ class CUR(TransformerMixin, _Chooser):
     asked for, by an attribute or by :meth:`inverse_transform`. For these the estimator holds the X
     that it was given, which must not be changed before. A pickled copy has all of them, and not X.
 
-    The core "cross" puts the chosen columns together as they are; "optimal" does not, since what
-    rows there are does not span them, and is nearer to X as a whole.
+    With the core "cross", `inverse_transform` returns the chosen columns as they are; with
+    "optimal", it changes them a little, too, and is nearer to X as a whole.
 
     X is not centred: put a ``StandardScaler`` before, if means should not count.
 
