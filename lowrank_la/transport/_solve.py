@@ -46,6 +46,8 @@ class TransportResult(Result):
         been scaled to the sum of a.
     reg : float
         Strength of the regularisation, in units of M.
+    plan : array of shape (n, m)
+        Dense, where M lies, in its dtype.
     stages : tuple of Stage
         Strengths of regularisation on the way to `reg`, with the ``n_sinkhorn`` scaling steps,
         ``n_newton`` Newton steps and ``n_cg`` iterations of conjugate gradients done at each.
