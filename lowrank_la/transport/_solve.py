@@ -48,6 +48,9 @@ class TransportResult(Result):
         Strength of the regularisation, in units of M.
     plan : array of shape (n, m)
         Dense, where M lies, in its dtype.
+    duality_gap : float
+        How much the value of the plan, once its masses have been rounded to a and b, is above the
+        least one, at most; infinite if the rounding has to put mass on a forbidden arc.
     stages : tuple of Stage
         Strengths of regularisation on the way to `reg`, with the ``n_sinkhorn`` scaling steps,
         ``n_newton`` Newton steps and ``n_cg`` iterations of conjugate gradients done at each.
