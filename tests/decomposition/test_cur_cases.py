@@ -73,8 +73,8 @@ def test_hard_up_to_a_tolerance(case, selection, core):
 def test_hard_and_nearly_best(case, selection):
     data = HARD[case][0]
     for k in (3, 8):
-        found = cur(data, k, selection=selection, rng=0)
-        assert found.error < 40 * reference.tail(data, k)
+        errors = [cur(data, k, selection=selection, rng=seed).error for seed in range(9)]
+        assert np.median(errors) < 12 * reference.tail(data, k)
 
 
 @pytest.mark.parametrize("seed", range(10))
