@@ -227,13 +227,26 @@ def cur(
     >>> bool(np.allclose(approximation, result.columns @ result.coefficients))
     True
     """
+    options = {"core": core, "oversampling": oversampling}
+    return choose(A, k, tol, selection, sketch, device, rng, **options)[1]
+
+
+def choose(A, k, tol, selection, sketch, device, rng, *, rows=False, **options):
+    """Check what the functions take, and choose columns; or rows, as columns of the transpose.
+
+    Returns
+    -------
+    matrix : Matrix
+    result : CURResult
+    """
     if k is None and tol is None:
         raise ValueError("k is None, and so is tol: one of them is needed")
-    check_options("k", k, tol, selection, core, oversampling, sketch)
+    check_options("k", k, tol, selection, sketch=sketch, **options)
     matrix = Matrix("A", A, sketch, device, as_generator(rng, "rng"))
-    result = decompose(matrix, k, tol, selection, core, oversampling)
-    warn_of(result, "k", k, tol)
-    return result
+    matrix = matrix.transposed() if rows else matrix
+    result = decompose(matrix, k, tol, selection, **options)
+    warn_of(result, "k", k, tol, stacklevel=4)
+    return matrix, result
 
 
 def check_options(name, k, tol, selection, core="optimal", oversampling=None, sketch=None):
@@ -280,7 +293,7 @@ def decompose(matrix, k, tol, selection, core="columns", oversampling=None):
     return CURResult(len(history), met, np.array(history), rows, columns, matrix, core)
 
 
-def warn_of(result, name, k, tol, stacklevel=3):
+def warn_of(result, name, k, tol, stacklevel):
     """Tell that the rank, or what was allowed, did not suffice."""
     found = min(len(result.row_indices), len(result.column_indices))
     if not result.converged:

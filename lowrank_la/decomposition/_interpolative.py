@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._support.blas import single_threaded_blas
-from .._support.random import as_generator
 from ._core import spanned
-from ._cur import check_options, decompose, warn_of
-from ._matrix import Matrix
+from ._cur import choose
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +82,7 @@ def interpolative(A, k=None, *, tol=None, selection="lupp", sketch=None, device=
     >>> bool(np.abs(A - A[:, result.indices] @ result.coefficients).max() < 1e-7)
     True
     """
-    matrix, result = _chosen(A, k, tol, selection, sketch, device, rng)
+    matrix, result = choose(A, k, tol, selection, sketch, device, rng)
     columns = result.column_indices
     return InterpolativeResult(columns, _coefficients(matrix, columns))
 
@@ -147,7 +145,7 @@ def select_columns(A, k=None, *, tol=None, selection="lupp", sketch=None, device
     >>> sorted(select_columns(A, 2, rng=0).tolist())
     [1, 3]
     """
-    return _chosen(A, k, tol, selection, sketch, device, rng)[1].column_indices
+    return choose(A, k, tol, selection, sketch, device, rng)[1].column_indices
 
 
 def select_rows(A, k=None, *, tol=None, selection="lupp", sketch=None, device=None, rng=None):
@@ -196,15 +194,4 @@ def select_rows(A, k=None, *, tol=None, selection="lupp", sketch=None, device=No
     >>> sorted(select_rows(A, 2, rng=0).tolist())
     [1, 3]
     """
-    return _chosen(A, k, tol, selection, sketch, device, rng, rows=True)[1].column_indices
-
-
-def _chosen(A, k, tol, selection, sketch, device, rng, rows=False):
-    if k is None and tol is None:
-        raise ValueError("k is None, and so is tol: one of them is needed")
-    check_options("k", k, tol, selection, sketch=sketch)
-    matrix = Matrix("A", A, sketch, device, as_generator(rng, "rng"))
-    matrix = matrix.transposed() if rows else matrix
-    result = decompose(matrix, k, tol, selection)
-    warn_of(result, "k", k, tol, stacklevel=4)
-    return matrix, result
+    return choose(A, k, tol, selection, sketch, device, rng, rows=True)[1].column_indices
