@@ -42,6 +42,9 @@ class Core(LinearOperator):
         Y = self.middle.T @ Y
         return Y if self._right is None else linalg.solve_triangular(self._right, Y)
 
+    def _rmatvec(self, y):  # before 1.16, SciPy does not make it of the one above
+        return self._rmatmat(y.reshape(-1, 1))
+
 
 def optimal(matrix, rows, columns):
     """Core that makes the error least, pinv(C) A pinv(R), and its product with the rows.
