@@ -1,0 +1,1 @@
+"""Matrices filled in from some of their entries."""

@@ -1,0 +1,136 @@
+"""Observed entries of a matrix, in the order of its rows and in that of its columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._support.blocks import frozen
+from . import _cpu
+
+_BLOCK = 32768  # entries of a block of rows, more or less
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Entries of every row, or of every column.
+
+    Attributes
+    ----------
+    starts : ndarray of shape (n + 1,), int64
+        Where the entries of each line begin.
+    others : ndarray of shape (nnz,), int32 or int64
+        Index in the other direction.
+    values : ndarray of shape (nnz,), float32 or float64
+    weights : ndarray of shape (nnz,) or (0,), same dtype
+        Empty if all are one.
+    """
+
+    starts: np.ndarray
+    others: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self):
+        return len(self.starts) - 1
+
+    @property
+    def block(self):
+        """Lines of a block of work."""
+        return max(1, len(self) * _BLOCK // max(1, len(self.others)))
+
+    @property
+    def arrays(self):
+        """What kernels take."""
+        return self.starts, self.others, self.values, self.weights
+
+    @property
+    def amounts(self):
+        """Sum of the weights of each line: the number of its entries, if they have none."""
+        if not len(self.weights):
+            return np.diff(self.starts).astype(np.float64)
+        ends = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])[self.starts]
+        return np.diff(ends)
+
+    def weighted(self, weights):
+        """Return the same entries with other weights, in their order."""
+        return Lines(self.starts, self.others, self.values, weights)
+
+    def valued(self, values):
+        """Return other values in the same places."""
+        return Lines(self.starts, self.others, values, self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Both orders of the entries, centred and scaled.
+
+    Attributes
+    ----------
+    rows, columns : Lines
+        With values ``(x - mean) / scale``.
+    mean, scale : float
+        The scale is the root of the mean square of what is left of the values; 1 if nothing is.
+    """
+
+    rows: Lines
+    columns: Lines
+    mean: float
+    scale: float
+
+    @property
+    def shape(self):
+        """Rows and columns of the matrix."""
+        return len(self.rows), len(self.columns)
+
+    def __len__(self):
+        return len(self.rows.others)
+
+
+def arranged(rows, columns, values, weights, shape, mean, scale):
+    """Both orders of entries, each by two passes that count; weights may be None.
+
+    The arrays are read once more than they are long, and nothing is sorted.
+    """
+    lines = [
+        _lines(*pair, n, values, weights, mean, scale, max(shape))
+        for pair, n in zip(((rows, columns), (columns, rows)), shape, strict=True)
+    ]
+    return Entries(*lines, mean, scale)
+
+
+def _lines(places, others, n, values, weights, mean, scale, largest):
+    places, others, values = frozen(places), frozen(others), frozen(values)
+    starts = np.zeros(n + 1, np.int64)
+    _cpu.count(places, starts)
+    np.cumsum(starts, out=starts)
+    out = Lines(
+        starts,
+        np.empty(len(places), np.int32 if largest <= np.iinfo(np.int32).max else np.int64),
+        np.empty(len(places), values.dtype),
+        np.empty(0 if weights is None else len(places), values.dtype),
+    )
+    _cpu.place(places, others, values, mean, scale, starts, out.others, out.values)
+    if weights is not None:
+        _cpu.place_weights(places, frozen(weights), starts, out.weights)
+    for array in (out.starts, out.others, out.values, out.weights):
+        array.flags.writeable = False
+    return out
+
+
+def moments(values, weights, centred):
+    """Mean (zero unless `centred`) and root mean square about it of weighted values.
+
+    What is no more than rounding is not taken for a spread: the scale is that of the values then.
+    """
+    unit = float(np.max(np.abs(values), initial=0.0)) or 1.0
+    shares = values / unit  # their squares are finite
+    mean = _average(shares, weights) if centred else 0.0
+    spread = _average((shares - mean) ** 2, weights) ** 0.5
+    rounding = 8 * np.finfo(values.dtype).eps
+    return unit * mean, unit * (spread if spread > rounding else 1.0)
+
+
+def _average(values, weights):
+    if weights is None:
+        return float(np.mean(values, dtype=np.float64))
+    return float(np.dot(values, weights) / np.sum(weights))
