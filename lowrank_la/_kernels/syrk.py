@@ -4,7 +4,7 @@ BLAS is made for matrices that are large both ways. A tall matrix is met here in
 hundred rows, and both products come from one micro-kernel that keeps a tile of the result in the
 registers. On the host's widest vectors it comes close to the peak of one core, where BLAS in the
 same panels stays at a half to three quarters of it. The products by BLAS stand below as the
-definition, and run where nothing is compiled or the host's vectors are not known.
+definition, and run where nothing is compiled.
 """
 
 from contextlib import nullcontext
@@ -31,9 +31,7 @@ def _host_shape():
         return 8, 8, 3  # 24 of 32 registers hold the tile
     if features.get("avx2"):
         return 4, 4, 3  # 12 of 16
-    if features.get("neon"):
-        return 2, 4, 3  # 12 of 32
-    return None
+    return 2, 4, 3  # 12 of 16, or of NEON's 32
 
 
 _SHAPE = None if numba.config.DISABLE_JIT else _host_shape()

@@ -1,5 +1,6 @@
 """Alternating minimisation: a spectral start, and half-steps of least squares for each row."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,17 +49,26 @@ class HalfStep:
         other, mine : Factor
         ridge : float or ndarray of shape (rank + 1,)
             For each column, and the bias.
+
+        Returns
+        -------
+        total : float
+            Sum of squares, and of the ridge of `mine`.
         """
-        ridge = np.broadcast_to(np.asarray(ridge, float), (mine.rank + 1,)).copy()
-        common = *lines.arrays, other.rows, other.bias, ridge, self.exponent
+        ridge = np.full(mine.rank + 1, ridge, float)
+        sums = np.zeros(-(-len(lines) // lines.block))
+        common = *lines.arrays, other.rows, other.bias
+        found = mine.rows, mine.bias, sums
         if self.exact or self.nonnegative:
             width = _cpu.padded(mine.rank + 2)
-            args = *common, width, self.fit_bias, self.nonnegative, mine.rows, mine.bias
+            how = ridge, self.exponent, width, self.fit_bias, self.nonnegative
             with _cpu.alone():
-                run_blocks(_cpu.solve_rows, len(lines), lines.block, args)
+                run_blocks(_cpu.solve_rows, len(lines), lines.block, (*common, *how, *found))
         else:
-            args = *common, self.fit_bias, self.steps, self.forcing**2, mine.rows, mine.bias
-            run_blocks(_cpu.improve_rows, len(lines), lines.block, args)
+            moment = np.mean(other.values**2, axis=0, dtype=float)
+            how = moment, ridge, self.exponent, self.fit_bias, self.steps, self.forcing**2
+            run_blocks(_cpu.improve_rows, len(lines), lines.block, (*common, *how, *found))
+        return math.fsum(sums)
 
 
 def residuals(lines, other, mine):

@@ -6,6 +6,7 @@ that belong to them. Rows of a factor begin with a cache line and end in zeros.
 
 import numpy as np
 
+from .._kernels.normal import add_residual
 from .._kernels.syrk import PAD, add_gram, alone, padded
 from .._support.jit import kernel
 
@@ -88,38 +89,55 @@ def _amount(weights, begin, end):
 
 @kernel(forceinline=True)
 def gather(panel, begin, end, others, values, weights, other, other_bias, k):
-    """Rows of a panel from entries: k numbers of the other factor, 1 for the bias, the target."""
+    """Rows of a panel from entries: k numbers of the other factor, 1 for the bias, the target.
+
+    Roots of weights multiply them. Return the number of rows, with those of zeros, and products of
+    the last two columns: ones by ones, ones by targets, targets by targets.
+    """
     one = np.uint64(1)
+    ones, sum_, squares = 0.0, 0.0, 0.0
     for e in range(begin, end):
         j = np.uint64(others[e])
         row, source, root = panel[e - begin], other[j], _root(weights, e)
+        target = root * (np.float64(values[e]) - other_bias[j])
         for c in range(k):
             row[c] = root * source[c]
-        row[k] = root
-        row[k + one] = root * (values[e] - other_bias[j])
+        row[k], row[k + one] = root, target
+        ones += root * root
+        sum_ += root * target
+        squares += target * target
     pad = np.uint64(PAD)
     n = (end - begin + pad - one) // pad * pad
     for r in range(end - begin, n):
         row = panel[r]
         for c in range(k + one + one):
             row[c] = 0.0
-    return n
+    return n, ones, sum_, squares
 
 
 @kernel(forceinline=True)
 def row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram):
-    """Gram matrix of a row's panel; its column k + 1 is the right-hand side."""
+    """Gram matrix of a row's panel; its column k + 1 is the right-hand side.
+
+    Return the sum of the targets' squares.
+    """
     one = np.uint64(1)
-    for r in range(k + one):
+    ones, sum_, squares = 0.0, 0.0, 0.0
+    for r in range(k):
         row = gram[r]
         for c in range(np.uint64(len(row))):
             row[c] = 0.0
     at = begin
     while at < end:
         stop = min(end, at + np.uint64(_PANEL))
-        n = gather(panel, at, stop, others, values, weights, other, other_bias, k)
-        add_gram(panel[:n], np.int64(k + one), gram)
+        n, more, more_sum, more_squares = gather(
+            panel, at, stop, others, values, weights, other, other_bias, k
+        )
+        add_gram(panel[:n], np.int64(k), gram)
+        ones, sum_, squares = ones + more, sum_ + more_sum, squares + more_squares
         at = stop
+    gram[k, k], gram[k, k + one] = ones, sum_
+    return squares
 
 
 @kernel(forceinline=True)
@@ -179,21 +197,36 @@ def _descend(gram, d, k, column, x):
             return
 
 
+@kernel(forceinline=True)
+def _form(gram, d, column, x):
+    """``x^T A x - 2 b^T x`` for a quadratic in the upper triangle."""
+    total = 0.0
+    for r in range(d):
+        row = gram[r]
+        inner = 0.5 * row[r] * x[r] - row[column]
+        for c in range(r + np.uint64(1), d):
+            inner += row[c] * x[c]
+        total += 2.0 * x[r] * inner
+    return total
+
+
 @kernel
 def solve_rows(
     lo, hi, b, starts, others, values, weights, other, other_bias, ridge, exponent, width, biased,
-    nonnegative, factor, bias,
+    nonnegative, factor, bias, sums,
 ):  # fmt: skip
     # (n + 1,) (nnz,) (nnz,) (nnz,)|(0,); (m, w), (m,); (k + 1,), (), (), (), () in;
-    # (n, w), (n,) in and out: the least squares of each row, exactly
+    # (n, w), (n,) in and out: the least squares of each row, exactly. (blocks,) in and out: sums
+    # of squares, with the ridge.
     k = np.uint64(len(ridge) - 1)
     column = k + np.uint64(1)
     d = column if biased else k
     panel, gram = np.zeros((_PANEL, width)), np.zeros((width, width))
     x = np.zeros(np.int64(column))
+    total = 0.0
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + np.uint64(1)])
-        row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram)
+        total += row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram)
         scale = _amount(weights, begin, end) ** exponent
         for c in range(d):
             gram[c, c] += ridge[c] * scale
@@ -202,130 +235,114 @@ def solve_rows(
                 x[c] = factor[i, c]
             x[k] = bias[i]
             _descend(gram, d, k, column, x)
+            total += _form(gram, d, column, x)
         else:
             factorize(gram, d, column)
+            for c in range(d):
+                total -= gram[c, column] * gram[c, column]
             back_substitute(gram, d, column, x)
         for c in range(k):
             factor[i, c] = x[c]
         if biased:
             bias[i] = x[k]
+    sums[b] += total
 
 
 @kernel(forceinline=True)
-def _dot(x, y, n):
-    total = x.dtype.type(0)
-    for c in range(n):
-        total += x[c] * y[c]
+def _take(begin, end, others, values, weights, other, other_bias, panel, roots, target):
+    """Entries of a row: rows of the other factor, roots of weights, targets; zeros up to a four."""
+    w, n = np.uint64(other.shape[1]), end - begin
+    for r in range(n):
+        e = begin + r
+        j = np.uint64(others[e])
+        row, source, root = panel[r], other[j], panel.dtype.type(_root(weights, e))
+        for c in range(w):
+            row[c] = root * source[c]
+        roots[r], target[r] = root, root * (values[e] - other_bias[j])
+    padded_n = (n + np.uint64(3)) // np.uint64(4) * np.uint64(4)
+    for r in range(n, padded_n):
+        row, roots[r], target[r] = panel[r], 0.0, 0.0
+        for c in range(w):
+            row[c] = 0.0
+    return padded_n
+
+
+@kernel(forceinline=True)
+def _preconditioned(x, inverse, out):
+    """``inverse * x``, and its product with x."""
+    total = 0.0
+    for c in range(np.uint64(len(x))):
+        out[c] = inverse[c] * x[c]
+        total += out[c] * x[c]
     return total
-
-
-@kernel(forceinline=True)
-def _add_normal(panel, roots, n, w, x, x_bias, out):
-    """Add ``A^T A x`` of a panel to out; return its last entry, which belongs to the bias."""
-    one, zero = np.uint64(1), x.dtype.type(0)
-    bias, four = zero, np.uint64(4)
-    r = np.uint64(0)
-    while r + four <= n:
-        a0, a1, a2, a3 = panel[r], panel[r + one], panel[r + np.uint64(2)], panel[r + np.uint64(3)]
-        t0, t1, t2, t3 = zero, zero, zero, zero
-        for c in range(w):
-            y = x[c]
-            t0 += a0[c] * y
-            t1 += a1[c] * y
-            t2 += a2[c] * y
-            t3 += a3[c] * y
-        s0, s1 = roots[r], roots[r + one]
-        s2, s3 = roots[r + np.uint64(2)], roots[r + np.uint64(3)]
-        t0 += s0 * x_bias
-        t1 += s1 * x_bias
-        t2 += s2 * x_bias
-        t3 += s3 * x_bias
-        for c in range(w):
-            out[c] += (t0 * a0[c] + t1 * a1[c]) + (t2 * a2[c] + t3 * a3[c])
-        bias += (t0 * s0 + t1 * s1) + (t2 * s2 + t3 * s3)
-        r += four
-    while r < n:
-        a0, t0 = panel[r], roots[r] * x_bias
-        for c in range(w):
-            t0 += a0[c] * x[c]
-        for c in range(w):
-            out[c] += t0 * a0[c]
-        bias += t0 * roots[r]
-        r += one
-    return bias
 
 
 @kernel
 def improve_rows(
-    lo, hi, b, starts, others, values, weights, other, other_bias, ridge, exponent, biased,
-    steps, forcing, factor, bias,
+    lo, hi, b, starts, others, values, weights, other, other_bias, moment, ridge, exponent,
+    biased, steps, forcing, factor, bias, sums,
 ):  # fmt: skip
-    # As solve_rows, by conjugate gradients from what is there, with the diagonal as
-    # preconditioner: so many steps, or until the residual has fallen to a share
-    one = np.uint64(1)
-    zero = factor.dtype.type(0)
-    k, w = len(ridge) - 1, np.uint64(factor.shape[1])
-    most = np.int64(0)
+    # As solve_rows, by conjugate gradients from what is there: so many steps, or until the square
+    # of the residual has fallen to a share. (w,) in: mean squares of the other factor, of which
+    # the preconditioner is made.
+    one, kind = np.uint64(1), factor.dtype.type
+    k, w = np.uint64(len(ridge) - 1), factor.shape[1]
+    most = np.int64(4)
     for i in range(np.uint64(lo), np.uint64(hi)):
-        most = max(most, starts[i + one] - starts[i])
-    memory = np.empty((most + 2) * np.int64(w) + 16, factor.dtype)
-    skip = (-memory.ctypes.data) % 64 // memory.itemsize
-    panel = memory[skip : skip + (most + 1) * np.int64(w)].reshape((most + 1, np.int64(w)))
-    roots = np.empty(most + 1, factor.dtype)
-    work = np.zeros((5, np.int64(w)), factor.dtype)
-    shift, inverse, residual, direction, image = work[0], work[1], work[2], work[3], work[4]
+        most = max(most, starts[i + one] - starts[i] + np.int64(4))
+    memory = np.empty((most + 6) * w, factor.dtype)  # begins with a cache line, once so much
+    skip = np.int64((-memory.ctypes.data) % 64) // memory.itemsize
+    panel = memory[skip : skip + most * w].reshape((most, w))
+    roots, target = np.empty(most, factor.dtype), np.empty(most, factor.dtype)
+    nothing = np.zeros(most, factor.dtype)
+    work = np.zeros((4, w), factor.dtype)
+    inverse, residual, direction, image = work[0], work[1], work[2], work[3]
+    total = 0.0
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
-        n, x = end - begin, factor[i]
-        scale = _amount(weights, begin, end) ** exponent
+        n = _take(begin, end, others, values, weights, other, other_bias, panel, roots, target)
+        x, x_bias, amount = factor[i], bias[i], _amount(weights, begin, end)
+        scale = amount**exponent
+        b_ridge = ridge[k] * scale
         for c in range(k):
-            shift[c] = ridge[c] * scale
-        x_bias, bias_shift = bias[i], factor.dtype.type(ridge[k] * scale)
-        for c in range(w):
-            residual[c] = -shift[c] * x[c]
-            inverse[c] = shift[c]
-        r_bias, i_bias = -bias_shift * x_bias, bias_shift
-        for e in range(begin, end):
-            j = np.uint64(others[e])
-            row, source, root = panel[e - begin], other[j], factor.dtype.type(_root(weights, e))
-            roots[e - begin] = root
-            gap = zero
-            for c in range(w):
-                row[c] = root * source[c]
-                gap += source[c] * x[c]
-            gap = root * (values[e] - other_bias[j] - x_bias - gap)
-            for c in range(w):
-                residual[c] += gap * row[c]
-                inverse[c] += row[c] * row[c]
-            r_bias += gap * root
-            i_bias += root * root
-        for c in range(w):
-            inverse[c] = one / inverse[c] if inverse[c] > zero else zero
-            direction[c] = inverse[c] * residual[c]
-        i_bias = one / i_bias if biased and i_bias > zero else zero
-        d_bias = i_bias * r_bias
-        square = np.float64(_dot(direction, residual, w) + d_bias * r_bias)
+            residual[c] = -ridge[c] * scale * x[c]
+            curvature = amount * moment[c] + ridge[c] * scale
+            inverse[c] = 1.0 / curvature if curvature > 0.0 else 0.0
+            total -= residual[c] * x[c]
+        b_inverse = 1.0 / (amount + b_ridge) if biased and amount > 0.0 else 0.0
+        b_residual, squares = add_residual(panel, roots, target, n, x, x_bias, residual)
+        total += squares + b_ridge * x_bias * x_bias
+        b_residual -= b_ridge * x_bias
+        b_direction = b_inverse * b_residual
+        square = _preconditioned(residual, inverse, direction) + b_direction * b_residual
         enough = forcing * square
         for _ in range(steps):
             if square <= enough:
                 break
-            for c in range(w):
-                image[c] = shift[c] * direction[c]
-            m_bias = _add_normal(panel, roots, n, w, direction, d_bias, image) + bias_shift * d_bias
-            curvature = np.float64(_dot(direction, image, w) + d_bias * m_bias)
+            for c in range(np.uint64(w)):
+                image[c] = 0.0
+            b_image, curvature = add_residual(
+                panel, roots, nothing, n, direction, kind(b_direction), image
+            )
+            curvature += b_ridge * b_direction * b_direction
+            for c in range(k):
+                image[c] -= ridge[c] * scale * direction[c]
+                curvature += ridge[c] * scale * direction[c] * direction[c]
             if not curvature > 0.0:
                 break
-            length = factor.dtype.type(square / curvature)
-            x_bias += length * d_bias
-            r_bias -= length * m_bias
-            before, fresh = square, i_bias * r_bias * r_bias
-            for c in range(w):
+            length = square / curvature
+            total -= length * square
+            x_bias += length * b_direction
+            b_residual += length * (b_image - b_ridge * b_direction)
+            fresh = b_inverse * b_residual * b_residual
+            for c in range(k):
                 x[c] += length * direction[c]
-                residual[c] -= length * image[c]
+                residual[c] += length * image[c]
                 fresh += inverse[c] * residual[c] * residual[c]
-            square = np.float64(fresh)
-            ratio = factor.dtype.type(square / before)
-            for c in range(w):
+            ratio = fresh / square
+            for c in range(k):
                 direction[c] = inverse[c] * residual[c] + ratio * direction[c]
-            d_bias = i_bias * r_bias + ratio * d_bias
+            b_direction = b_inverse * b_residual + ratio * b_direction
+            square = fresh
         bias[i] = x_bias
+    sums[b] += total
