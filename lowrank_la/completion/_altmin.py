@@ -1,16 +1,21 @@
 """Alternating minimisation: a spectral start, and half-steps of least squares for each row."""
 
 import math
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
 from .._support.blas import single_threaded_blas
-from .._support.blocks import run_blocks
-from . import _cpu
+from .._support.cuda import to_host, twin
+from .._support.executor import map_merge
 from ._factors import Model, factor_of
 
+_EXACT = 12  # ranks up to this are solved by Cholesky's method
+_ROUGH = 2  # iterations of the start's subspace where many sweeps follow
+_RUN = 1 << 20  # entries that an executor is given at a time
 _OVERSAMPLING = 5  # columns of the start's subspace beyond the rank
 _ITERATIONS = 8  # of the subspace of the start
 
@@ -30,6 +35,10 @@ class HalfStep:
         Conjugate gradient steps, at most.
     forcing : float
         Share of the residual with which they end.
+    executor : concurrent.futures.Executor, optional
+        Does blocks of lines.
+    device : {"cpu", "cuda"}
+        Where all arrays are.
     """
 
     exponent: float = 0.0
@@ -38,6 +47,8 @@ class HalfStep:
     exact: bool = True
     steps: int = 3
     forcing: float = 0.1
+    executor: Executor | None = None
+    device: str = "cpu"
 
     def __call__(self, lines, other, mine, ridge):
         """Improve a factor.
@@ -55,28 +66,42 @@ class HalfStep:
         total : float
             Sum of squares, and of the ridge of `mine`.
         """
+        if self.executor is not None:
+            return self._spread(lines, other, mine, ridge)
         ridge = np.full(mine.rank + 1, ridge, float)
-        sums = np.zeros(-(-len(lines) // lines.block))
-        common = *lines.arrays, other.rows, other.bias
-        found = mine.rows, mine.bias, sums
+        kernels = twin(__package__, self.device)
+        data = *lines.arrays, other.rows, other.bias
         if self.exact or self.nonnegative:
-            width = _cpu.padded(mine.rank + 2)
-            how = ridge, self.exponent, width, self.fit_bias, self.nonnegative
-            with _cpu.alone():
-                run_blocks(_cpu.solve_rows, len(lines), lines.block, (*common, *how, *found))
-        else:
-            moment = np.mean(other.values**2, axis=0, dtype=float)
-            how = moment, ridge, self.exponent, self.fit_bias, self.steps, self.forcing**2
-            run_blocks(_cpu.improve_rows, len(lines), lines.block, (*common, *how, *found))
-        return math.fsum(sums)
+            how = ridge, self.exponent, self.fit_bias, self.nonnegative
+            return kernels.solve(*data, *how, mine.rows, mine.bias)
+        how = ridge, self.exponent, self.fit_bias, self.steps, self.forcing**2
+        return kernels.improve(*data, *how, mine.rows, mine.bias)
+
+    def _spread(self, lines, other, mine, ridge):
+        """Let an executor do the lines, in runs that hold about as many entries."""
+        alone = replace(self, executor=None)
+        ends = np.searchsorted(lines.starts, np.arange(0, len(lines.others), _RUN), "right") - 1
+        bounds = np.unique([0, *ends, len(lines)])
+        tasks = (
+            (alone, lines.run(*bound), other, mine.run(*bound), ridge) for bound in pairwise(bounds)
+        )
+        runs = map_merge(self.executor, _half_step_of, tasks, lambda done, run: [*done, run], [])
+        mine.rows[:] = np.concatenate([factor.rows for factor, _ in runs])
+        mine.bias[:] = np.concatenate([factor.bias for factor, _ in runs])
+        return math.fsum(total for _, total in runs)
 
 
-def residuals(lines, other, mine):
+def _half_step_of(task):
+    """One run of lines, in a worker."""
+    half_step, lines, other, mine, ridge = task
+    mine = mine.copy()
+    return mine, half_step(lines, other, mine, ridge)
+
+
+def residuals(lines, other, mine, device="cpu"):
     """Values less predictions, in the order of the entries of these lines."""
-    out = np.empty_like(lines.values)
-    args = *lines.arrays[:3], other.rows, other.bias, mine.rows, mine.bias, out
-    run_blocks(_cpu.residuals, len(lines), lines.block, args)
-    return out
+    data = *lines.arrays[:3], other.rows, other.bias, mine.rows, mine.bias
+    return twin(__package__, device).residuals(*data)
 
 
 @single_threaded_blas()
@@ -111,13 +136,82 @@ def _trimmed(vectors):
     return vectors * np.minimum(1, most / np.maximum(lengths, most / 2))
 
 
-def objective(entries, model, ridge, exponent, fit_bias):
+def alternate(
+    entries,
+    rank,
+    rng,
+    *,
+    ridge,
+    exponent,
+    fit_bias,
+    nonnegative=False,
+    tol=0.0,
+    max_iter,
+    watch,
+    init=None,
+    executor=None,
+    device="cpu",
+):
+    """Alternate half-steps until the objective falls by less than a share.
+
+    Rows come last, so that they are what new rows with the same entries would get.
+
+    Parameters
+    ----------
+    entries : Entries
+    rank : int
+    rng : Generator
+        Of the start.
+    ridge, exponent, fit_bias, nonnegative
+        As of a `HalfStep`.
+    tol : float
+    max_iter : int
+        Sweeps.
+    watch : callable
+        ``watch(model, objective)`` after each sweep; True ends them.
+    init : Model, optional
+        Goes on from there, and changes it.
+    executor : Executor, optional
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    model : Model
+    converged : bool
+    history : list of float
+        The objective.
+    """
+    model = init or spectral_start(entries, rank, rng, _ROUGH)
+    if nonnegative:
+        for factor in (model.rows, model.columns):
+            np.abs(factor.rows, out=factor.rows)
+    half_step = HalfStep(
+        exponent, fit_bias, nonnegative, rank <= _EXACT, executor=executor, device=device
+    )
+    counts, history = entries.columns.amounts**exponent, []
+    entries, model = entries.on(device), model.on(device)
+    for _ in range(max_iter):
+        half_step(entries.columns, model.rows, model.columns, ridge)
+        total = half_step(entries.rows, model.columns, model.rows, ridge)
+        history.append(total + ridge * _size(counts, model.columns))
+        if watch(model, history[-1]):
+            return model.on("cpu"), True, history
+        if len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]:
+            return model.on("cpu"), True, history
+    return model.on("cpu"), False, history
+
+
+def _size(counts, factor):
+    """Sum of the squares of a factor, as the ridge counts them."""
+    squares = (factor.rows**2).sum(axis=1, dtype=np.float64) + factor.bias**2
+    return float(np.dot(counts, to_host(squares)))
+
+
+def objective(entries, model, ridge, exponent):
     """Sum of squares and ridge, which alternating half-steps lower."""
     r = residuals(entries.rows, model.columns, model.rows)
     weights = entries.rows.weights if len(entries.rows.weights) else np.ones(1, r.dtype)
-    total = np.sum(weights * r * r, dtype=np.float64)
+    total = float(np.sum(weights * r * r, dtype=np.float64))
     for lines, factor in ((entries.rows, model.rows), (entries.columns, model.columns)):
-        squares = np.square(factor.rows, dtype=np.float64).sum(axis=1)
-        squares += fit_bias * np.square(factor.bias, dtype=np.float64)
-        total += ridge * np.sum(lines.amounts**exponent * squares)
-    return float(total)
+        total += ridge * _size(lines.amounts**exponent, factor)
+    return total

@@ -4,17 +4,20 @@ A row's entries are gathered into a panel that stays in the cache: the rows of t
 that belong to them. Rows of a factor begin with a cache line and end in zeros.
 """
 
+import math
+
 import numpy as np
 
 from .._kernels.normal import add_residual
 from .._kernels.syrk import PAD, add_gram, alone, padded
+from .._support.blocks import run_blocks
 from .._support.jit import kernel
-
-__all__ = ["alone", "padded"]
 
 _PANEL = 256  # rows of a panel whose Gram matrix is added to another
 _TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
 _CYCLES = 20  # at most, of coordinate descent
+_PAIRS = 65536  # predicted at a time
+_BLOCK = 32768  # entries of a block of lines, more or less
 
 
 @kernel
@@ -46,7 +49,7 @@ def place_weights(places, weights, starts, out):
 
 
 @kernel
-def predict(lo, hi, b, rows, columns, left, row_bias, right, column_bias, out):
+def _predict(lo, hi, b, rows, columns, left, row_bias, right, column_bias, out):
     # (nnz,) twice; (m, w), (m,), (n, w), (n,) in; (nnz,) out
     for e in range(np.uint64(lo), np.uint64(hi)):
         i, j = np.uint64(rows[e]), np.uint64(columns[e])
@@ -58,7 +61,7 @@ def predict(lo, hi, b, rows, columns, left, row_bias, right, column_bias, out):
 
 
 @kernel
-def residuals(lo, hi, b, starts, others, values, other, other_bias, mine, bias, out):
+def _residuals(lo, hi, b, starts, others, values, other, other_bias, mine, bias, out):
     # (n + 1,) (nnz,) (nnz,); (m, w), (m,), (n, w), (n,) in; (nnz,) out, in the order of the entries
     for i in range(np.uint64(lo), np.uint64(hi)):
         u = mine[i]
@@ -211,7 +214,7 @@ def _form(gram, d, column, x):
 
 
 @kernel
-def solve_rows(
+def _solve_rows(
     lo, hi, b, starts, others, values, weights, other, other_bias, ridge, exponent, width, biased,
     nonnegative, factor, bias, sums,
 ):  # fmt: skip
@@ -278,11 +281,11 @@ def _preconditioned(x, inverse, out):
 
 
 @kernel
-def improve_rows(
+def _improve_rows(
     lo, hi, b, starts, others, values, weights, other, other_bias, moment, ridge, exponent,
     biased, steps, forcing, factor, bias, sums,
 ):  # fmt: skip
-    # As solve_rows, by conjugate gradients from what is there: so many steps, or until the square
+    # As _solve_rows, by conjugate gradients from what is there: so many steps, or until the square
     # of the residual has fallen to a share. (w,) in: mean squares of the other factor, of which
     # the preconditioner is made.
     one, kind = np.uint64(1), factor.dtype.type
@@ -346,3 +349,55 @@ def improve_rows(
             square = fresh
         bias[i] = x_bias
     sums[b] += total
+
+
+def block_of(starts):
+    """Lines to a block of work."""
+    return max(1, (len(starts) - 1) * _BLOCK // max(1, int(starts[-1])))
+
+
+def predict(rows, columns, left, row_bias, right, column_bias):
+    """Products of rows of two factors, with biases, in float64."""
+    out = np.empty(len(rows))
+    args = rows, columns, left, row_bias, right, column_bias, out
+    run_blocks(_predict, len(rows), _PAIRS, args)
+    return out
+
+
+def residuals(starts, others, values, other, other_bias, mine, bias):
+    """Values less products, in the order of the entries."""
+    out = np.empty_like(values)
+    args = starts, others, values, other, other_bias, mine, bias, out
+    run_blocks(_residuals, len(mine), block_of(starts), args)
+    return out
+
+
+def solve(
+    starts, others, values, weights, other, other_bias, ridge, exponent, fit_bias, nonnegative,
+    mine, bias,
+):  # fmt: skip
+    """Least squares of each line, exactly: mine and bias are overwritten.
+
+    Return the sum of squares, and of the ridge of mine.
+    """
+    block, width = block_of(starts), padded(len(ridge) + 1)
+    sums = np.zeros(-(-len(mine) // block))
+    data = starts, others, values, weights, other, other_bias
+    how = ridge, exponent, width, fit_bias, nonnegative
+    with alone():
+        run_blocks(_solve_rows, len(mine), block, (*data, *how, mine, bias, sums))
+    return math.fsum(sums)
+
+
+def improve(
+    starts, others, values, weights, other, other_bias, ridge, exponent, fit_bias, steps, forcing,
+    mine, bias,
+):  # fmt: skip
+    """Do the same by some steps of conjugate gradients from what is in mine and bias."""
+    block = block_of(starts)
+    sums = np.zeros(-(-len(mine) // block))
+    data = starts, others, values, weights, other, other_bias
+    moment = np.mean(other**2, axis=0, dtype=np.float64)
+    how = moment, ridge, exponent, fit_bias, steps, forcing
+    run_blocks(_improve_rows, len(mine), block, (*data, *how, mine, bias, sums))
+    return math.fsum(sums)

@@ -1,13 +1,12 @@
 """Observed entries of a matrix, in the order of its rows and in that of its columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .._support.blocks import frozen
+from .._support.cuda import to_device
 from . import _cpu
-
-_BLOCK = 32768  # entries of a block of rows, more or less
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +33,6 @@ class Lines:
         return len(self.starts) - 1
 
     @property
-    def block(self):
-        """Lines of a block of work."""
-        return max(1, len(self) * _BLOCK // max(1, len(self.others)))
-
-    @property
     def arrays(self):
         """What kernels take."""
         return self.starts, self.others, self.values, self.weights
@@ -50,6 +44,16 @@ class Lines:
             return np.diff(self.starts).astype(np.float64)
         ends = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])[self.starts]
         return np.diff(ends)
+
+    def on(self, device):
+        """Return the same lines where a device can read them."""
+        return Lines(*map(to_device, self.arrays)) if device == "cuda" else self
+
+    def run(self, lo, hi):
+        """Return the lines from lo to hi."""
+        part = slice(self.starts[lo], self.starts[hi])
+        starts = self.starts[lo : hi + 1] - self.starts[lo]
+        return Lines(starts, self.others[part], self.values[part], self.weights[part])
 
     def weighted(self, weights):
         """Return the same entries with other weights, in their order."""
@@ -84,6 +88,10 @@ class Entries:
 
     def __len__(self):
         return len(self.rows.others)
+
+    def on(self, device):
+        """Return the same entries where a device can read them."""
+        return replace(self, rows=self.rows.on(device), columns=self.columns.on(device))
 
 
 def arranged(rows, columns, values, weights, shape, mean, scale):

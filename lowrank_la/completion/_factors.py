@@ -6,11 +6,11 @@ import numpy as np
 from scipy import linalg
 
 from .._support.blas import single_threaded_blas
-from .._support.blocks import aligned, run_blocks
+from .._support.blocks import aligned
+from .._support.cuda import to_device, to_host
 from . import _cpu
 
 _LINE = 64  # bytes of a cache line
-_PAIRS = 65536  # predicted at a time
 
 
 @dataclass(eq=False)
@@ -37,9 +37,18 @@ class Factor:
         """Columns within the rank: a view of shape (n, rank)."""
         return self.rows[:, : self.rank]
 
+    def run(self, lo, hi):
+        """Return the rows from lo to hi: views."""
+        return Factor(self.rows[lo:hi], self.bias[lo:hi], self.rank)
+
     def copy(self):
         """Return another one with the same numbers."""
         return factor_of(self.values, self.bias)
+
+    def on(self, device):
+        """Return it where a device can change it; itself, where it is there."""
+        move = to_device if device == "cuda" else to_host
+        return Factor(move(self.rows), move(self.bias), self.rank)
 
 
 def factor_of(values, bias=None):
@@ -71,13 +80,14 @@ class Model:
         """Return another one with the same numbers."""
         return Model(self.rows.copy(), self.columns.copy())
 
+    def on(self, device):
+        """Return it where a device can change it; itself, where it is there."""
+        return Model(self.rows.on(device), self.columns.on(device))
+
     def predict(self, rows, columns):
         """Entries at some places, in float64."""
-        out = np.empty(len(rows))
         U, V = self.rows, self.columns
-        args = rows, columns, U.rows, U.bias, V.rows, V.bias, out
-        run_blocks(_cpu.predict, len(out), _PAIRS, args)
-        return out
+        return _cpu.predict(rows, columns, U.rows, U.bias, V.rows, V.bias)
 
     def balance(self):
         """Align both factors with the singular vectors of their product, and return its sizes.

@@ -1,0 +1,250 @@
+"""A matrix from some of its entries."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .._support.random import as_generator
+from .._support.result import Result
+from .._support.validation import warn_not_converged
+from ._altmin import alternate
+from ._entries import arranged, moments
+from ._factors import Model, factor_of
+from ._held_out import Watch, chosen_rank
+from ._problem import checked_data, checked_options, checked_pairs, checked_rank
+
+_BURN_IN = 20  # sweeps of the Gibbs sampler that are not averaged
+
+
+@dataclass(frozen=True, eq=False)
+class CompletionResult(Result):
+    """Factors and biases that stand for a matrix.
+
+    Attributes
+    ----------
+    left, right : ndarray of shape (m, k), (n, k)
+        ``left @ right.T + row_bias[:, None] + column_bias + mean`` is the completed matrix. With
+        the solver "gibbs" they are the last draw, and `predict` averages over all.
+    row_bias, column_bias : ndarray of shape (m,), (n,)
+        Zero without `fit_bias`.
+    mean : float
+        Of the values; zero without `fit_bias`.
+    n_iter : int
+        Sweeps: half-steps of all columns and all rows; steps of the other solvers.
+    converged : bool
+    history : ndarray
+        After each of them, for values divided by their spread: the objective of "als", the root
+        mean square residual of the others.
+    validation_history : ndarray
+        Root mean square error of the held-out entries after each sweep, in units of the values;
+        empty without `early_stopping`.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    row_bias: np.ndarray
+    column_bias: np.ndarray
+    mean: float
+    validation_history: np.ndarray = field(repr=False)
+    _scale: float = field(repr=False)
+    _posterior: object = field(repr=False)
+
+    def predict(self, rows, columns, return_std=False):
+        """Entries of the completed matrix.
+
+        Parameters
+        ----------
+        rows, columns : array_like of int, shape (n_pairs,)
+        return_std : bool, default=False
+            Tell standard deviations, noise included, too; for the solver "gibbs".
+
+        Returns
+        -------
+        values : ndarray of shape (n_pairs,)
+            In float64.
+        std : ndarray of shape (n_pairs,)
+            If `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such row or column, or no draws to tell a deviation from.
+        """
+        rows, columns = checked_pairs(rows, columns, (len(self.left), len(self.right)))
+        if self._posterior is None:
+            if return_std:
+                raise ValueError("return_std=True needs the draws of solver='gibbs'")
+            return _model(self, 1.0).predict(rows, columns) + self.mean
+        found = self._posterior.predict(rows, columns, return_std)
+        if return_std:
+            return found[0] * self._scale + self.mean, found[1] * self._scale
+        return found * self._scale + self.mean
+
+
+def complete(
+    rows,
+    columns,
+    values,
+    shape=None,
+    rank=10,
+    *,
+    alpha=1.0,
+    ridge_exponent=0.5,
+    fit_bias=True,
+    loss="squared",
+    nonnegative=False,
+    sample_weight=None,
+    solver="auto",
+    early_stopping=False,
+    validation_fraction=0.1,
+    tol=None,
+    max_iter=None,
+    init=None,
+    executor=None,
+    device=None,
+    callback=None,
+    rng=None,
+):
+    """Fill in a matrix from some of its entries."""
+    data = checked_data(rows, columns, values, shape, sample_weight)
+    rank = checked_rank(rank, data.shape)
+    if not 0 < validation_fraction < 1:
+        raise ValueError(f"validation_fraction={validation_fraction!r} must be between 0 and 1")
+    options = checked_options(
+        alpha=alpha, ridge_exponent=ridge_exponent, fit_bias=fit_bias, loss=loss,
+        nonnegative=nonnegative, solver=solver, tol=tol, max_iter=max_iter, executor=executor,
+        device=device, callback=callback,
+    )  # fmt: skip
+    if early_stopping and (options.solver != "als" or loss != "squared"):
+        raise ValueError("early_stopping=True is for solver='als' and loss='squared'")
+    rng = as_generator(rng, "rng")
+    if rank == "auto":
+        rank = _held_out_rank(data, options, validation_fraction, rng)
+    held_out = None
+    if early_stopping:
+        data, held_out = _split(data, validation_fraction, rng)
+    result = _fit(data, rank, options, rng, held_out, init)
+    if not result.converged:
+        warn_not_converged(f"solver={options.solver!r}", options.max_iter)
+    return result
+
+
+def _held_out_rank(data, options, share, rng):
+    """Rank that meets held-out entries best, each fitted with the same numbers at random."""
+    part, held_out = _split(data, share, rng)
+    seed, quiet = int(rng.integers(2**63)), replace(options, callback=None)
+
+    def error_of(rank):
+        found = _fit(part, rank, quiet, np.random.default_rng(seed))
+        errors = found.predict(held_out.rows, held_out.columns) - held_out.values
+        return float(np.average((errors / found._scale) ** 2, weights=held_out.weights)) ** 0.5
+
+    # more numbers than entries cannot be told from each other
+    m, n = data.shape
+    most = next((k for k in range(1, min(m, n)) if k * (m + n - k) > len(part)), min(m, n))
+    return chosen_rank(error_of, most)
+
+
+def _split(data, share, rng):
+    """Entries to fit, and entries held out."""
+    order = rng.permutation(len(data))
+    n_held = min(max(1, round(share * len(data))), len(data) - 1)
+    if not n_held:
+        raise ValueError("one entry is observed: none can be held out")
+    return data.part(np.sort(order[n_held:])), data.part(np.sort(order[:n_held]))
+
+
+def _fit(data, rank, options, rng, held_out=None, init=None):
+    """One of the solvers, and its result in the units of the values."""
+    entries = arranged(  # on the CPU: counting is no work for a GPU
+        data.rows, data.columns, data.values, data.weights, data.shape,
+        *moments(data.values, data.weights, options.fit_bias),
+    )  # fmt: skip
+    watch = Watch(options.callback, _scaled(held_out, entries))
+    start = None if init is None else _start(init, rank, entries)
+    posterior, model, converged, history = _solve(entries, rank, options, rng, watch, start)
+    model, root = watch.best or model, entries.scale**0.5
+    return CompletionResult(
+        n_iter=len(history),
+        converged=converged,
+        history=np.array(history),
+        left=model.rows.values * root,
+        right=model.columns.values * root,
+        row_bias=model.rows.bias * entries.scale,
+        column_bias=model.columns.bias * entries.scale,
+        mean=entries.mean,
+        validation_history=np.array(watch.errors) * entries.scale,
+        _scale=entries.scale,
+        _posterior=posterior,
+    )
+
+
+def _solve(entries, rank, options, rng, watch, start):
+    common = {"fit_bias": options.fit_bias, "init": start}
+    ridge = {"ridge": options.alpha, "exponent": options.ridge_exponent}
+    stop = {"tol": options.tol, "max_iter": options.max_iter}
+    if options.solver == "gibbs":
+        from ._gibbs import sample
+
+        posterior = sample(
+            entries, rank, rng, n_sweeps=options.max_iter, callback=options.callback, **common,
+            burn_in=min(_BURN_IN, options.max_iter - 1) if start is None else 0,
+        )  # fmt: skip
+        return posterior, posterior.last, True, posterior.history
+    if options.loss != "squared":
+        from ._robust import fit_robust
+
+        found = fit_robust(
+            entries, rank, rng, loss=options.loss, nonnegative=options.nonnegative,
+            exact_data=options.solver == "gauss_newton", callback=options.callback, **ridge,
+            **stop, fit_bias=options.fit_bias,
+        )  # fmt: skip
+        return None, found[0], *found[2:]
+    if options.solver == "gauss_newton":
+        from ._continuation import recover
+
+        found = recover(entries, rank, rng, callback=options.callback, **common, **ridge, **stop)
+        return None, found[0], *found[2:]
+    return None, *alternate(
+        entries, rank, rng, nonnegative=options.nonnegative, watch=watch, **common, **ridge,
+        **stop, executor=options.executor, device=options.device,
+    )  # fmt: skip
+
+
+def _scaled(held_out, entries):
+    if held_out is None:
+        return None
+    values = (held_out.values - entries.mean) / entries.scale
+    return held_out.rows, held_out.columns, values, held_out.weights
+
+
+def _model(result, scale, rank=None, shape=None):
+    """Model of an earlier result in units of a scale; new rows, columns and factors are zero."""
+    m, n = shape or (len(result.left), len(result.right))
+    rank = rank or result.left.shape[1]
+    root = scale**0.5
+    return Model(
+        _grown(result.left / root, result.row_bias / scale, m, rank),
+        _grown(result.right / root, result.column_bias / scale, n, rank),
+    )
+
+
+def _grown(values, bias, n, rank):
+    more = n - len(values)
+    values = np.pad(values, ((0, more), (0, rank - values.shape[1])))
+    return factor_of(values, np.pad(bias, (0, more)))
+
+
+def _start(init, rank, entries):
+    """Model to go on from, for entries whose mean and spread may be others."""
+    if not isinstance(init, CompletionResult):
+        raise ValueError(f"init={init!r} is no CompletionResult")
+    k, (m, n) = init.left.shape[1], entries.shape
+    if k > rank or len(init.left) > m or len(init.right) > n:
+        raise ValueError(
+            f"init has shape {len(init.left), len(init.right)} and rank {k}, more than "
+            f"{entries.shape} and {rank}"
+        )
+    model = _model(init, entries.scale, rank, entries.shape)
+    model.columns.bias += (init.mean - entries.mean) / entries.scale
+    return model

@@ -1,0 +1,152 @@
+"""What is asked for: checked entries, and checked options."""
+
+import numbers
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._support.cuda import resolve_device
+from .._support.validation import (
+    as_floats,
+    check_choice,
+    check_integer,
+    check_positive,
+    check_weights,
+)
+
+SOLVERS = ("auto", "als", "gauss_newton", "gibbs")
+LOSSES = ("squared", "huber", "l1")
+_SWEEPS = {"als": 100, "gauss_newton": 1000, "gibbs": 200}
+_TOL = {"als": 1e-4, "gauss_newton": 1e-10, "gibbs": 0.0}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Checked entries."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray | None
+    shape: tuple
+
+    def __len__(self):
+        return len(self.values)
+
+    def part(self, chosen):
+        """Return some of them."""
+        weights = None if self.weights is None else self.weights[chosen]
+        rows, columns, values = (a[chosen] for a in (self.rows, self.columns, self.values))
+        return replace(self, rows=rows, columns=columns, values=values, weights=weights)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a matrix is fitted."""
+
+    alpha: float
+    ridge_exponent: float
+    fit_bias: bool
+    loss: str
+    nonnegative: bool
+    solver: str
+    tol: float
+    max_iter: int
+    executor: Executor | None
+    device: str
+    callback: Callable | None
+
+
+def checked_options(
+    *, alpha, ridge_exponent, fit_bias, loss, nonnegative, solver, tol, max_iter, executor, device,
+    callback,
+):  # fmt: skip
+    """Return options that agree with each other."""
+    check_choice("solver", solver, SOLVERS)
+    check_choice("loss", loss, LOSSES)
+    alpha = _checked_at_least_zero("alpha", alpha)
+    if _checked_at_least_zero("ridge_exponent", ridge_exponent) > 1:
+        raise ValueError(f"ridge_exponent={ridge_exponent!r} must be between 0 and 1")
+    if solver == "auto":
+        solver = "als" if alpha > 0 or nonnegative else "gauss_newton"
+    tol = _TOL[solver] if tol is None else _checked_at_least_zero("tol", tol)
+    max_iter = _SWEEPS[solver] if max_iter is None else check_integer("max_iter", max_iter, 1)
+    options = Options(
+        alpha, ridge_exponent, bool(fit_bias), loss, bool(nonnegative), solver, tol, max_iter,
+        executor, resolve_device(device), callback,
+    )  # fmt: skip
+    _require_agreement(options)
+    return options
+
+
+def _require_agreement(options):
+    """Refuse what a solver does not do."""
+    solver, squared = options.solver, options.loss == "squared"
+    if solver == "gibbs" and not squared:
+        raise ValueError(f"loss={options.loss!r} is for the solvers 'als' and 'gauss_newton'")
+    if solver != "als" and options.nonnegative:
+        raise ValueError(f"nonnegative=True is for solver='als', not {solver!r}")
+    for name, given in (
+        ("executor", options.executor),
+        ("device='cuda'", options.device == "cuda"),
+    ):
+        if given and not (solver == "als" and squared):
+            raise ValueError(f"{name} is for solver='als' and loss='squared'")
+
+
+def _checked_at_least_zero(name, value):
+    return 0.0 if isinstance(value, numbers.Real) and value == 0 else check_positive(name, value)
+
+
+def checked_rank(rank, shape):
+    if isinstance(rank, str):
+        check_choice("rank", rank, ("auto",))
+        return rank
+    if check_integer("rank", rank, 1) > min(shape):
+        warnings.warn(
+            f"rank={rank} is more than the matrix has: {min(shape)} is used", stacklevel=4
+        )
+    return min(int(rank), min(shape))
+
+
+def checked_data(rows, columns, values, shape, sample_weight):
+    """Entries as arrays of one dimension, finite, within a shape."""
+    values = as_floats("values", values)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"values has shape {values.shape}: a non-empty array of one dimension")
+    if not np.isfinite(values).all():
+        raise ValueError("values must be finite: leave out entries that are not observed")
+    weights = None if sample_weight is None else check_weights(sample_weight, len(values))
+    rows, columns = checked_pairs(rows, columns, shape)
+    if not len(rows) == len(columns) == len(values):
+        raise ValueError(
+            f"rows, columns and values have lengths {len(rows)}, {len(columns)} and "
+            f"{len(values)}: as many of each are needed"
+        )
+    if shape is None:
+        shape = int(rows.max()) + 1, int(columns.max()) + 1
+    return Data(rows, columns, values, weights, tuple(map(int, shape)))
+
+
+def checked_pairs(rows, columns, shape):
+    """Return indices of rows and columns, as many of each, within a shape if there is one."""
+    if shape is not None and len(shape) != 2:
+        raise ValueError(f"shape={shape!r}: two numbers are needed")
+    m, n = (None, None) if shape is None else shape
+    rows, columns = _checked_indices("rows", rows, m), _checked_indices("columns", columns, n)
+    if len(rows) != len(columns):
+        raise ValueError(f"{len(rows)} rows and {len(columns)} columns: as many are needed")
+    return rows, columns
+
+
+def _checked_indices(name, indices, n):
+    indices = np.asarray(indices)
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size):
+        raise ValueError(f"{name} must be an array of integers of one dimension")
+    least, most = np.min(indices, initial=0), np.max(indices, initial=-1)
+    if least < 0 or (n is not None and most >= n):
+        raise ValueError(f"{name} has indices from {least} to {most}; there are {n}")
+    return indices
