@@ -1,18 +1,15 @@
-"""Steps of conjugate gradients on the normal equations of a panel that lies in the cache.
+"""Residuals of some rows of a matrix, and their part of the normal equations.
 
-A row of the panel is read once for its product with a vector, and again, from the registers' near
-cache, for its part of the transposed product. Four rows are met at once: their sums over lanes
-are taken together, and stay in a vector. Numba has no word for either, hence the LLVM code; its
-definition is the loop below, which runs when the JIT is off.
+A row is read for its product with a vector, and again, from the first cache, for its part of the
+transposed product. Four rows are met at once: their sums over lanes are taken together, and stay
+in a vector. Numba has no word for either, hence the LLVM code; its definition is the loop below,
+which runs when the JIT is off.
 """
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-
-from .._support.jit import kernel
 
 _LINE = 64  # bytes of a vector; LLVM splits it where the host's are shorter
 _FEW = 4  # rows met at once
@@ -26,7 +23,7 @@ def _shuffled(builder, a, b, lanes):
 
 
 def _sums_over_lanes(builder, vectors):
-    """Sums of four vectors, as the lanes of one."""
+    """Add up the lanes of four vectors: the sums are lanes of one."""
     width, groups = vectors[0].type.count, 1
     while len(vectors) > 1:  # halves of two vectors side by side, in each of their groups
         half = width // groups // 2
@@ -121,59 +118,55 @@ def _total(builder, lanes):
 
 
 @intrinsic
-def _add_residual_vectors(typing_context, panel, roots, target, n, x, x_bias, out):
-    wanted = out.dtype
+def _add_residual_vectors(typing_context, matrix, at, weights, target, n, x, constant, out):
+    number = out.dtype
     result = types.Tuple((types.float64, types.float64))
-    signature = result(panel, roots, target, types.uint64, x, wanted, out)
+    signature = result(matrix, at, weights, target, types.uint64, x, number, out)
 
     def generate(context, builder, signature, args):
         kinds = signature.args
-        panel, roots, target, x, out = (
-            context.make_array(kinds[i])(context, builder, args[i]) for i in (0, 1, 2, 4, 6)
+        matrix, at, weights, target, x, out = (
+            context.make_array(kinds[i])(context, builder, args[i]) for i in (0, 1, 2, 3, 5, 7)
         )
-        w, n, x_bias = x.nitems, args[3], args[5]
-        number = x_bias.type
-        width = _LINE // (wanted.bitwidth // 8)
-        vector, few = ir.VectorType(number, width), ir.VectorType(number, _FEW)
+        w, n = x.nitems, args[4]
+        width = _LINE // (number.bitwidth // 8)
+        kind = args[6].type
+        vector, few = ir.VectorType(kind, width), ir.VectorType(kind, _FEW)
         doubles = ir.VectorType(ir.DoubleType(), _FEW)
-        x_bias = _splat(builder, x_bias, _FEW)
+        constant = _splat(builder, args[6], _FEW)
         loop = _Loop(builder, n, _FEW, [ir.Constant(doubles, None)] * 2)
-        rows = [
-            builder.gep(panel.data, [builder.mul(builder.add(loop.at, _I64(r)), w)])
-            for r in range(_FEW)
-        ]
-        root = _load(builder, roots.data, loop.at, few)
-        gap = builder.fsub(_load(builder, target.data, loop.at, few), builder.fmul(root, x_bias))
+        places = [builder.gep(at.data, [builder.add(loop.at, _I64(r))]) for r in range(_FEW)]
+        rows = [builder.gep(matrix.data, [builder.load(place)]) for place in places]
+        gap = builder.fsub(_load(builder, target.data, loop.at, few), constant)
         gap = builder.fsub(gap, _products(builder, rows, x.data, w, vector))
-        factors = [_shuffled(builder, gap, gap, [r] * width) for r in range(_FEW)]
+        force = builder.fmul(gap, _load(builder, weights.data, loop.at, few))
+        factors = [_shuffled(builder, force, force, [r] * width) for r in range(_FEW)]
         _add_multiples(builder, rows, factors, w, vector, out.data)
-        if wanted.bitwidth == 32:
-            root, gap = (builder.fpext(value, doubles) for value in (root, gap))
-        bias, squares = loop.carried
-        sums = loop.end([_fma(builder, gap, root, bias), _fma(builder, gap, gap, squares)])
-        totals = [_total(builder, lanes) for lanes in sums]
-        return context.make_tuple(builder, signature.return_type, totals)
+        if number.bitwidth == 32:
+            gap, force = (builder.fpext(value, doubles) for value in (gap, force))
+        total, squares = loop.carried
+        sums = loop.end([builder.fadd(total, force), _fma(builder, gap, force, squares)])
+        return context.make_tuple(
+            builder, signature.return_type, [_total(builder, lanes) for lanes in sums]
+        )
 
     return signature, generate
 
 
-@kernel
-def _add_residual_loops(panel, roots, target, n, x, x_bias, out):
-    bias, squares = 0.0, 0.0
-    for r in range(n):
-        row = panel[r]
-        gap = target[r] - roots[r] * x_bias
-        for c in range(np.uint64(len(x))):
-            gap -= row[c] * x[c]
-        for c in range(np.uint64(len(x))):
-            out[c] += gap * row[c]
-        bias += gap * roots[r]
-        squares += gap * gap
-    return bias, squares
+def _add_residual_loops(matrix, at, weights, target, n, x, constant, out):
+    total, squares, flat = 0.0, 0.0, matrix.reshape(-1)
+    for r in range(int(n)):
+        row = flat[at[r] : at[r] + len(x)]
+        gap = target[r] - constant - row @ x
+        out += weights[r] * gap * row
+        total += weights[r] * gap
+        squares += weights[r] * gap * gap
+    return total, squares
 
 
-# add_residual(panel, roots, target, n, x, x_bias, out): add A^T (b - A x - s x_bias) to out, where
-#   A are the first n rows of a panel (m, w), s roots and b target (both m), x and out have length
-#   w. Return s^T and the sum of squares of that residual. n is a multiple of 4, w one of the
-#   numbers in a cache line; all arrays are contiguous and of one type, float32 or float64.
+# add_residual(matrix, at, weights, target, n, x, constant, out): for n rows of a matrix of width w,
+#   which begin at the numbers `at` (int64) of it, add W A to out, transposed, times the residual
+#   target - A x - constant. Return the sum of that residual times weights, and that of its square.
+#   n is a multiple of 4 (the rest has weight zero), w of the numbers in a cache line; all other
+#   arrays are contiguous and of one type, float32 or float64.
 add_residual = _add_residual_loops if numba.config.DISABLE_JIT else _add_residual_vectors

@@ -16,6 +16,7 @@ from .._support.jit import kernel
 _PANEL = 256  # rows of a panel whose Gram matrix is added to another
 _TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
 _CYCLES = 20  # at most, of coordinate descent
+_NEAR = 1 << 19  # bytes of a panel that stays in the second cache
 _PAIRS = 65536  # predicted at a time
 _BLOCK = 32768  # entries of a block of lines, more or less
 
@@ -46,6 +47,21 @@ def place_weights(places, weights, starts, out):
         i = np.uint64(places[e])
         out[np.uint64(ends[i])] = weights[e]
         ends[i] += 1
+
+
+@kernel
+def turn(starts, others, values, weights, out_starts, out_others, out_values, out_weights):
+    # The other order: (n + 1,) (nnz,) (nnz,) (nnz,)|(0,), (m + 1,) in; the like of them out.
+    # Entries of a line are sorted then, so that a factor's rows are met in the order of memory.
+    ends = out_starts.copy()
+    for i in range(np.uint64(len(starts) - 1)):
+        for e in range(np.uint64(starts[i]), np.uint64(starts[i + np.uint64(1)])):
+            j = np.uint64(others[e])
+            at = np.uint64(ends[j])
+            out_others[at], out_values[at] = i, values[e]
+            if len(weights) > 0:
+                out_weights[at] = weights[e]
+            ends[j] += 1
 
 
 @kernel
@@ -252,22 +268,34 @@ def _solve_rows(
 
 
 @kernel(forceinline=True)
-def _take(begin, end, others, values, weights, other, other_bias, panel, roots, target):
-    """Entries of a row: rows of the other factor, roots of weights, targets; zeros up to a four."""
-    w, n = np.uint64(other.shape[1]), end - begin
+def _take(begin, end, others, values, weights, other_bias, w, at, amounts, target):
+    """Entries of a line: where the other factor's rows begin, weights, targets; zeros to a four.
+
+    Return how many, and the sum of the weights.
+    """
+    n, total = end - begin, 0.0
     for r in range(n):
         e = begin + r
         j = np.uint64(others[e])
-        row, source, root = panel[r], other[j], panel.dtype.type(_root(weights, e))
-        for c in range(w):
-            row[c] = root * source[c]
-        roots[r], target[r] = root, root * (values[e] - other_bias[j])
+        at[r], target[r] = j * w, values[e] - other_bias[j]
+        amounts[r] = weights[e] if len(weights) > 0 else 1.0
+        total += amounts[r]
     padded_n = (n + np.uint64(3)) // np.uint64(4) * np.uint64(4)
     for r in range(n, padded_n):
-        row, roots[r], target[r] = panel[r], 0.0, 0.0
+        at[r], amounts[r], target[r] = 0, 0.0, 0.0
+    return padded_n, total
+
+
+@kernel(forceinline=True)
+def _collect(other, at, n, panel):
+    """Copy rows to a panel, where they lie side by side, and say that they are there."""
+    w = np.uint64(other.shape[1])
+    flat = other.reshape(-1)
+    for r in range(n):
+        row, source = panel[r], np.uint64(at[r])
         for c in range(w):
-            row[c] = 0.0
-    return padded_n
+            row[c] = flat[source + c]
+        at[r] = r * w
 
 
 @kernel(forceinline=True)
@@ -293,18 +321,25 @@ def _improve_rows(
     most = np.int64(4)
     for i in range(np.uint64(lo), np.uint64(hi)):
         most = max(most, starts[i + one] - starts[i] + np.int64(4))
-    memory = np.empty((most + 6) * w, factor.dtype)  # begins with a cache line, once so much
-    skip = np.int64((-memory.ctypes.data) % 64) // memory.itemsize
-    panel = memory[skip : skip + most * w].reshape((most, w))
-    roots, target = np.empty(most, factor.dtype), np.empty(most, factor.dtype)
-    nothing = np.zeros(most, factor.dtype)
+    at, amounts = np.empty(most, np.int64), np.empty(most, factor.dtype)
+    target, nothing = np.empty(most, factor.dtype), np.zeros(most, factor.dtype)
+    memory = np.empty(_NEAR // factor.itemsize + w + 64, factor.dtype)
+    skip = np.int64((-memory.ctypes.data) % 64) // memory.itemsize  # to begin a cache line
+    room = _NEAR // factor.itemsize // w
+    panel = memory[skip : skip + room * w].reshape((room, w))
     work = np.zeros((4, w), factor.dtype)
     inverse, residual, direction, image = work[0], work[1], work[2], work[3]
     total = 0.0
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
-        n = _take(begin, end, others, values, weights, other, other_bias, panel, roots, target)
-        x, x_bias, amount = factor[i], bias[i], _amount(weights, begin, end)
+        n, amount = _take(
+            begin, end, others, values, weights, other_bias, np.uint64(w), at, amounts, target
+        )
+        matrix = other
+        if n <= np.uint64(room):
+            _collect(other, at, n, panel)
+            matrix = panel
+        x, x_bias = factor[i], bias[i]
         scale = amount**exponent
         b_ridge = ridge[k] * scale
         for c in range(k):
@@ -313,7 +348,7 @@ def _improve_rows(
             inverse[c] = 1.0 / curvature if curvature > 0.0 else 0.0
             total -= residual[c] * x[c]
         b_inverse = 1.0 / (amount + b_ridge) if biased and amount > 0.0 else 0.0
-        b_residual, squares = add_residual(panel, roots, target, n, x, x_bias, residual)
+        b_residual, squares = add_residual(matrix, at, amounts, target, n, x, x_bias, residual)
         total += squares + b_ridge * x_bias * x_bias
         b_residual -= b_ridge * x_bias
         b_direction = b_inverse * b_residual
@@ -325,7 +360,7 @@ def _improve_rows(
             for c in range(np.uint64(w)):
                 image[c] = 0.0
             b_image, curvature = add_residual(
-                panel, roots, nothing, n, direction, kind(b_direction), image
+                matrix, at, amounts, nothing, n, direction, kind(b_direction), image
             )
             curvature += b_ridge * b_direction * b_direction
             for c in range(k):

@@ -45,6 +45,10 @@ class Lines:
         ends = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])[self.starts]
         return np.diff(ends)
 
+    def frozen(self):
+        """Return the same lines over arrays that cannot be written to."""
+        return Lines(*map(frozen, self.arrays))
+
     def on(self, device):
         """Return the same lines where a device can read them."""
         return Lines(*map(to_device, self.arrays)) if device == "cuda" else self
@@ -97,32 +101,32 @@ class Entries:
 def arranged(rows, columns, values, weights, shape, mean, scale):
     """Both orders of entries, each by two passes that count; weights may be None.
 
-    The arrays are read once more than they are long, and nothing is sorted.
+    Nothing is sorted, and the arrays given are read once.
     """
-    lines = [
-        _lines(*pair, n, values, weights, mean, scale, max(shape))
-        for pair, n in zip(((rows, columns), (columns, rows)), shape, strict=True)
-    ]
-    return Entries(*lines, mean, scale)
-
-
-def _lines(places, others, n, values, weights, mean, scale, largest):
-    places, others, values = frozen(places), frozen(others), frozen(values)
-    starts = np.zeros(n + 1, np.int64)
-    _cpu.count(places, starts)
-    np.cumsum(starts, out=starts)
-    out = Lines(
-        starts,
-        np.empty(len(places), np.int32 if largest <= np.iinfo(np.int32).max else np.int64),
-        np.empty(len(places), values.dtype),
-        np.empty(0 if weights is None else len(places), values.dtype),
-    )
-    _cpu.place(places, others, values, mean, scale, starts, out.others, out.values)
+    values = frozen(values)
+    by_row = _room(frozen(rows), values, weights is not None, shape)
+    _cpu.place(
+        frozen(rows), frozen(columns), values, mean, scale, by_row.starts, by_row.others,
+        by_row.values,
+    )  # fmt: skip
     if weights is not None:
-        _cpu.place_weights(places, frozen(weights), starts, out.weights)
-    for array in (out.starts, out.others, out.values, out.weights):
-        array.flags.writeable = False
-    return out
+        _cpu.place_weights(frozen(rows), frozen(weights), by_row.starts, by_row.weights)
+    by_column = _room(by_row.others, values, weights is not None, shape[::-1])
+    _cpu.turn(*map(frozen, by_row.arrays), *by_column.arrays)
+    return Entries(by_row.frozen(), by_column.frozen(), mean, scale)
+
+
+def _room(places, values, weighted, shape):
+    """Lines whose entries are counted, and still to be filled in."""
+    starts = np.zeros(shape[0] + 1, np.int64)
+    _cpu.count(places, starts)
+    index = np.int32 if max(shape) <= np.iinfo(np.int32).max else np.int64
+    return Lines(
+        np.cumsum(starts, out=starts),
+        np.empty(len(places), index),
+        np.empty(len(places), values.dtype),
+        np.empty(len(places) * weighted, values.dtype),
+    )
 
 
 def moments(values, weights, centred):
