@@ -105,7 +105,119 @@ def complete(
     callback=None,
     rng=None,
 ):
-    """Fill in a matrix from some of its entries."""
+    """Fill in a matrix from some of its entries.
+
+    Entry (i, j) is taken for ``left[i] @ right[j] + row_bias[i] + column_bias[j] + mean``.
+
+    Parameters
+    ----------
+    rows, columns : array_like of int, shape (nnz,)
+        Where the entries are. A pair that comes twice was observed twice.
+    values : array_like of shape (nnz,)
+        float32 is computed in; other types are converted to float64.
+    shape : tuple of two int, default=None
+        Of the matrix; None ends with the last row and column that have an entry.
+    rank : int or "auto", default=10
+        Columns of each factor. "auto" takes the least one that meets held-out entries within a
+        hundredth of the best, and fits all entries with it.
+    alpha : float, default=1.0
+        Ridge, for values divided by their spread: it has no unit. Zero for data without noise.
+    ridge_exponent : float, default=0.5
+        The ridge of a row or column with n entries is ``alpha * n**ridge_exponent``; from 0 to 1.
+    fit_bias : bool, default=True
+        Fit a mean, and a bias of each row and column.
+    loss : {"squared", "huber", "l1"}, default="squared"
+        "huber" counts residuals beyond 1.345 standard deviations, told from the median, by their
+        size; "l1" counts all so. With ``alpha=0``, "l1" finds gross errors in data that are exact
+        otherwise.
+    nonnegative : bool, default=False
+        Keep both factors (not the biases) at zero or above; for the solver "als".
+    sample_weight : array_like of shape (nnz,), default=None
+        Weights of the squares; a weight of 2 counts as an entry that comes twice.
+    solver : {"auto", "als", "gauss_newton", "gibbs"}, default="auto"
+        "als": alternating least squares, for data with noise. "gauss_newton": a ridge that falls
+        and is reweighted, then Gauss-Newton steps, for data without: it recovers a matrix from
+        little more than the numbers that its factors have. "gibbs": draws from the posterior and
+        averages their predictions: the most accurate for ratings, at ten times the cost; it
+        learns its own ridge. "auto" is "als" for a positive `alpha`, or with `nonnegative`, else
+        "gauss_newton".
+    early_stopping : bool, default=False
+        Hold out entries, end when they are met worse in five sweeps, and keep the best sweep.
+        For the solver "als" and the loss "squared".
+    validation_fraction : float, default=0.1
+        Share of the entries held out for this, or for ``rank="auto"``.
+    tol : float, default=None
+        End when the objective falls by less than this share in a sweep; for "gauss_newton", when
+        the root mean square residual is below it. None takes 1e-4, and 1e-10.
+    max_iter : int, default=None
+        Sweeps, or steps; None takes 100 for "als", 1000 for "gauss_newton", 200 for "gibbs".
+    init : CompletionResult, default=None
+        Go on from there; the matrix may have more rows and columns, and a larger rank.
+    executor : concurrent.futures.Executor, default=None
+        Does runs of about a million entries; for "als" with the loss "squared".
+    device : {None, "cpu", "cuda"}, default=None
+        Where to do sweeps; "cuda" is for "als" with the loss "squared".
+    callback : callable, default=None
+        Called with a dict of ``n_iter`` and ``loss`` after each iteration; if it returns True,
+        the fit ends.
+    rng : None, int, SeedSequence, BitGenerator, Generator or RandomState, default=None
+
+    Returns
+    -------
+    result : CompletionResult
+
+    Raises
+    ------
+    ValueError
+        If there are no entries, values are not finite, an index lies outside the shape, or an
+        argument is out of its range or at odds with the solver.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the iterations ran out.
+    UserWarning
+        If the rank is more than the matrix can have; it is clipped.
+
+    See Also
+    --------
+    MatrixCompletionRegressor : The estimator, for ratings.
+    LowRankImputer : The estimator, for tables with gaps.
+
+    Notes
+    -----
+    A sweep takes ``O(nnz * rank)`` operations: the least squares of each row are solved by a few
+    conjugate gradient steps from where they are, as accurately as the sweep can use [1]_; up to
+    rank 12 by Cholesky's method, ``O(nnz * rank**2)``, which is faster there. Entries are kept in
+    two orders, 24 bytes each in float64. The start is the leading singular vectors of the entries,
+    trimmed [2]_. Near the limit of what can be recovered, a nonconvex penalty of the singular
+    values falls step by step [3]_ before Gauss-Newton steps on the tangent space end with
+    quadratic convergence. The Gibbs sampler is that of [4]_.
+
+    References
+    ----------
+    .. [1] Gu, Song, Yin, Zhang, "Low Rank Matrix Completion via Robust Alternating Minimization in
+       Nearly Linear Time", ICLR 2024 (arXiv 2302.11068).
+    .. [2] Keshavan, Montanari, Oh, "Matrix Completion from a Few Entries", IEEE Transactions on
+       Information Theory 56, 2010.
+    .. [3] Kummerle, Mayrink Verdun, "A Scalable Second Order Method for Ill-Conditioned Matrix
+       Completion from Few Samples", ICML 2021.
+    .. [4] Salakhutdinov, Mnih, "Bayesian Probabilistic Matrix Factorization using Markov Chain
+       Monte Carlo", ICML 2008.
+
+    Examples
+    --------
+    Five numbers of a multiplication table tell the other four:
+
+    >>> import numpy as np
+    >>> from lowrank_la.completion import complete
+    >>> rows, columns = [0, 0, 0, 1, 2], [0, 1, 2, 1, 1]
+    >>> found = complete(rows, columns, [1, 2, 3, 4, 6], rank=1, alpha=0, fit_bias=False, rng=0)
+    >>> np.round(found.left @ found.right.T, 6)
+    array([[1., 2., 3.],
+           [2., 4., 6.],
+           [3., 6., 9.]])
+    """
     data = checked_data(rows, columns, values, shape, sample_weight)
     rank = checked_rank(rank, data.shape)
     if not 0 < validation_fraction < 1:
