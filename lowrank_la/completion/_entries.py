@@ -33,6 +33,11 @@ class Lines:
         return len(self.starts) - 1
 
     @property
+    def block(self):
+        """Lines to a block of work."""
+        return _cpu.block_of(self.starts)
+
+    @property
     def arrays(self):
         """What kernels take."""
         return self.starts, self.others, self.values, self.weights
