@@ -9,16 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._kernels.gram import moments
 from .._support.blas import single_threaded_blas
-from .._support.blocks import run_blocks
 from .._support.validation import require_memory
-from . import _cpu, _gibbs_cpu
+from . import _gibbs_cpu
 from ._altmin import residuals
 from ._factors import Model, factor_of
 
 _KEPT = 96  # draws, at most
-_PAIRS = 4096  # predicted at a time
 _SPREAD = 0.1  # of the prior of the rows' covariance
 _NOISE = 1e-4  # square of the one residual that stands for the prior of the noise
 _START = 0.3  # standard deviation of the factors that a chain begins with
@@ -65,9 +62,8 @@ class Posterior:
         std : ndarray of shape (nnz,), float64
             Only if asked for.
         """
-        means, variances = np.empty(len(rows)), np.empty(len(rows))
-        args = rows, columns, self.left, self.right, len(self.noise), means, variances
-        run_blocks(_gibbs_cpu.predict_draws, len(rows), _PAIRS, args)
+        draws = self.left, self.right, len(self.noise)
+        means, variances = _gibbs_cpu.predict(rows, columns, *draws)
         if not return_std:
             return means
         return means, np.sqrt(variances + np.mean(self.noise**2))
@@ -140,54 +136,53 @@ class _Chain:
     """State of the sampler."""
 
     def __init__(self, entries, rank, rng, fit_bias, init):
-        self.entries, self.rng, self.fit_bias = entries, rng, fit_bias
+        self.entries, self.rng, self.fit_bias, self.step = entries, rng, fit_bias, 0
         self.model = init.copy() if init else _random_model(entries, rank, rng)
-        self.key, self.step = rng.integers(2**64, dtype=np.uint64), 0
-        weights, (rows, columns) = entries.rows.weights, self._halves()
-        gaps = np.square(residuals(entries.rows, columns[1], rows[1]), dtype=np.float64)
+        self.key = rng.integers(2**64, dtype=np.uint64)
+        self.halves = [
+            _Half(entries.rows, self.model.rows, self.model.columns, fit_bias),
+            _Half(entries.columns, self.model.columns, self.model.rows, fit_bias),
+        ]
+        weights = entries.rows.weights
+        gaps = np.square(residuals(entries.rows, self.model.columns, self.model.rows), dtype=float)
         self.squares = float(np.sum(gaps * weights if len(weights) else gaps))
         self.count = np.count_nonzero(weights) if len(weights) else len(entries)
         self.amount = float(entries.rows.amounts.sum())
 
-    def _halves(self):
-        pairs = zip(
-            (self.entries.rows, self.entries.columns),
-            (self.model.rows, self.model.columns),
-            strict=True,
-        )
-        return list(pairs)
-
     @property
     def rms(self):
         """Root of the mean square of the residuals."""
-        return (max(self.squares, 0.0) / self.amount) ** 0.5
+        return (self.squares / self.amount) ** 0.5
 
     def sweep(self):
         """Draw the noise, the rows, and the columns."""
-        scale = 0.5 * (_NOISE + max(self.squares, 0.0))
-        self.noise = scale / self.rng.gamma(0.5 * (1 + self.count))
-        halves = self._halves()
-        for (lines, mine), (_, other) in (halves, halves[::-1]):
-            self.squares = self._draw(lines, mine, other)
+        self.noise = 0.5 * (_NOISE + self.squares) / self.rng.gamma(0.5 * (1 + self.count))
+        for half in self.halves:
+            self.squares = half.draw(self.noise, self.key, self.step, self.rng)
+            self.step += 1
 
-    def _draw(self, lines, mine, other):
-        prior = self.noise * _draw_prior(mine, self.fit_bias, self.rng)
-        squares = np.empty(-(-len(lines) // lines.block))
-        width = _cpu.padded(mine.rank + 2)
-        args = (
-            *lines.arrays,
-            other.rows,
-            other.bias,
-            prior,
-            self.noise,
-            self.key,
-            np.uint64(self.step),
-        )
-        args += width, self.fit_bias, mine.rows, mine.bias, squares
-        with _cpu.alone():
-            run_blocks(_gibbs_cpu.draw_rows, len(lines), lines.block, args)
-        self.step += 1
-        return float(squares.sum())
+
+class _Half:
+    """One of the factors, drawn while the other is fixed."""
+
+    def __init__(self, lines, mine, other, fit_bias):
+        self.lines, self.mine, self.other, self.fit_bias = lines, mine, other, fit_bias
+        X = np.column_stack([mine.values, mine.bias][: 1 + fit_bias]).astype(np.float64)
+        X = np.column_stack([X, np.ones(len(X))])
+        with single_threaded_blas():
+            self.moments = X.T @ X  # of the rows and a column of ones, which draws bring along
+
+    def draw(self, noise, key, step, rng):
+        """Draw the prior of the rows, then the rows; return the sum of squares of the residuals."""
+        d = len(self.moments) - 1
+        precision, mean = _draw_prior(self.moments, rng)
+        prior = noise * np.column_stack([precision, precision @ mean])
+        data = *self.lines.arrays, self.other.rows, self.other.bias
+        how = prior, noise, key, step, self.fit_bias
+        total, self.moments = _gibbs_cpu.draw(*data, *how, self.mine.rows, self.mine.bias)
+        # Least squares plus squares of normal numbers is the sum of squares, with the prior's.
+        centred = np.sum(prior[:, :d] * self.moments[:d, :d])
+        return max(0.0, total - centred + 2 * prior[:, d] @ self.moments[:d, d])
 
 
 def _random_model(entries, rank, rng):
@@ -197,22 +192,17 @@ def _random_model(entries, rank, rng):
     )
 
 
-def _draw_prior(factor, fit_bias, rng):
-    """Precision of the rows of a factor, drawn from Wishart's distribution, and times their mean."""
-    X = factor.values
-    if fit_bias:
-        X = np.column_stack([X, factor.bias])
-    (n, d), k = X.shape, factor.rank
-    mean, scatter = moments(X.astype(np.float64), None)
-    scatter += n / (n + 1) * np.outer(mean, mean) + _SPREAD * np.eye(d)
-    with single_threaded_blas():
-        # Any root of the inverse will do for Bartlett's decomposition.
-        lower = np.tril(rng.standard_normal((d, d)), -1)
-        lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(d + n - np.arange(d)))
-        root = np.linalg.solve(np.linalg.cholesky(scatter).T, lower)
-        precision = root @ root.T
-        centre = n / (n + 1) * mean
-        centre += np.linalg.solve(root.T, rng.standard_normal(d)) / (n + 1) ** 0.5
-    prior = np.zeros((k + 1, k + 2))
-    prior[:d, :d], prior[:d, -1] = precision, precision @ centre
-    return prior
+@single_threaded_blas()
+def _draw_prior(moments, rng):
+    """Draw precision and mean of rows; their prior is that of Gauss and Wishart.
+
+    Sums of products of the rows, and in the last column of the rows, are what it takes.
+    """
+    d, n, total = len(moments) - 1, moments[-1, -1], moments[:-1, -1]
+    scatter = moments[:-1, :-1] - np.outer(total, total) / (n + 1) + _SPREAD * np.eye(d)
+    # Bartlett's decomposition; any root of the inverse of the scatter will do.
+    lower = np.tril(rng.standard_normal((d, d)), -1)
+    lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(d + n - np.arange(d)))
+    root = np.linalg.solve(np.linalg.cholesky(scatter).T, lower)
+    shift = np.linalg.solve(root.T, rng.standard_normal(d)) / (n + 1) ** 0.5
+    return root @ root.T, total / (n + 1) + shift

@@ -1,75 +1,151 @@
 """Loops of the Gibbs sampler: rows drawn from their conditional distributions, and predictions.
 
-The system of a row is that of least squares; the draw is its solution with normal numbers added
-before back substitution. The numbers come from counters: the same ones whoever draws the row.
+The system of a row is that of least squares, and its draw the solution with normal numbers added
+before back substitution. Many small systems are solved side by side: each step of elimination is
+a loop over their lanes. Normal numbers come from counters: the same ones whoever draws the row.
 """
 
 import numpy as np
 
 from .._kernels.rng import _MASK, _SHIFT, gaussian_pair_cpu, philox_cpu
+from .._kernels.syrk import add_gram, alone, padded
+from .._support.blocks import run_blocks
 from .._support.jit import kernel
-from ._cpu import back_substitute, factorize, row_gram
+from ._cpu import block_of, row_gram
 
 _PANEL = 256  # rows of a panel
-_FOUR = np.uint64(4)
+_LANES = 64  # systems side by side
+_PAIRS = 4096  # predicted at a time
+_TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
 
 
 @kernel(forceinline=True)
-def _draw_normals(key, row, step, size, n, out):
-    """Fill with normal numbers of a standard deviation, for a row in a step of the chain."""
-    one, two, c = np.uint64(1), np.uint64(2), np.uint64(0)
+def _draw_normals(key, begin, step, size, n, out):
+    """Fill lanes with normal numbers of a standard deviation, for rows in a step of the chain."""
+    four, one, two = np.uint64(4), np.uint64(1), np.uint64(2)
+    c = np.uint64(0)
     while c < n:
-        w0, w1, w2, w3 = philox_cpu(
-            row & _MASK, row >> _SHIFT, step, c // _FOUR, key & _MASK, key >> _SHIFT
-        )
-        out[c], out[c + one] = gaussian_pair_cpu(w0, w1, size)
-        out[c + two], out[c + two + one] = gaussian_pair_cpu(w2, w3, size)
-        c += _FOUR
+        z0, z1, z2, z3 = out[c], out[c + one], out[c + two], out[c + two + one]
+        for lane in range(np.uint64(len(z0))):
+            row = begin + lane
+            w0, w1, w2, w3 = philox_cpu(
+                row & _MASK, row >> _SHIFT, step, c // four, key & _MASK, key >> _SHIFT
+            )
+            z0[lane], z1[lane] = gaussian_pair_cpu(w0, w1, size)
+            z2[lane], z3[lane] = gaussian_pair_cpu(w2, w3, size)
+        c += four
+
+
+@kernel(forceinline=True)
+def _factorize(systems, d, least):
+    """Cholesky factors in place of the upper triangles, carried on to column d.
+
+    Diagonals become their inverses, and zero where a column depends on those before it.
+    """
+    one, lanes = np.uint64(1), np.uint64(systems.shape[2])
+    for i in range(d):
+        whole, bound = systems[i, i], least[i]
+        for lane in range(lanes):
+            bound[lane] = _TINY * whole[lane]
+    for i in range(d):
+        row, pivot, bound = systems[i], systems[i, i], least[i]
+        for lane in range(lanes):
+            left = pivot[lane]
+            pivot[lane] = 1.0 / np.sqrt(left) if left > bound[lane] else 0.0
+        for c in range(i + one, d + one):
+            entry = row[c]
+            for lane in range(lanes):
+                entry[lane] *= pivot[lane]
+        for r in range(i + one, d):
+            factor, below = row[r], systems[r]
+            for c in range(r, d + one):
+                entry, right = below[c], row[c]
+                for lane in range(lanes):
+                    entry[lane] -= factor[lane] * right[lane]
+
+
+@kernel(forceinline=True)
+def _back_substitute(systems, d):
+    """Solve in place of column d, with triangles whose diagonals are inverted."""
+    one, lanes = np.uint64(1), np.uint64(systems.shape[2])
+    for back in range(d):
+        i = d - one - back
+        row, total, inverse = systems[i], systems[i, d], systems[i, i]
+        for c in range(i + one, d):
+            entry, known = row[c], systems[c, d]
+            for lane in range(lanes):
+                total[lane] -= entry[lane] * known[lane]
+        for lane in range(lanes):
+            total[lane] *= inverse[lane]
+
+
+@kernel(forceinline=True)
+def _add_normals(systems, d, n, normals):
+    """Add normal numbers to column d; return the sum of their squares, less that of the column."""
+    total = 0.0
+    for r in range(d):
+        entry, z = systems[r, d], normals[r]
+        for lane in range(n):
+            total += z[lane] * z[lane] - entry[lane] * entry[lane]
+            entry[lane] += z[lane]
+    return total
 
 
 @kernel
-def draw_rows(
+def _draw_rows(
     lo, hi, b, starts, others, values, weights, other, other_bias, prior, noise, key, step, width,
-    biased, factor, bias, squares,
+    biased, factor, bias, squares, moments,
 ):  # fmt: skip
-    # (n + 1,) (nnz,) (nnz,) (nnz,)|(0,); (m, w), (m,); (k + 1, k + 2), (), (), (), (), () in;
-    # (n, w), (n,), (blocks,) out. The prior is the precision of rows, and in its last column that
-    # times their mean; all of it times the variance of the noise.
-    one, two = np.uint64(1), np.uint64(2)
-    k = np.uint64(prior.shape[0]) - one
+    # (n + 1,) (nnz,) (nnz,) (nnz,)|(0,); (m, w), (m,); (d, d + 1), (), (), (), (), () in;
+    # (n, w), (n,), (blocks,), (blocks, width, width) out. The prior is the precision of rows, and
+    # in its last column that times their mean; all of it times the variance of the noise.
+    one, lanes = np.uint64(1), np.uint64(_LANES)
+    d = np.uint64(prior.shape[0])
+    k = d - one if biased else d
     column = k + one
-    d = column if biased else k
     panel, gram = np.zeros((_PANEL, width)), np.zeros((width, width))
-    x, z = np.zeros(np.int64(column)), np.zeros(np.int64(column + _FOUR))
+    systems = np.zeros((np.int64(d), np.int64(d) + 1, _LANES))
+    normals, least = np.empty((np.int64(d) + 3, _LANES)), np.empty((np.int64(d), _LANES))
+    drawn = np.zeros((_LANES, width))
     total, size = 0.0, np.sqrt(noise)
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
-        total += row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram)
-        for r in range(d):
-            row, added = gram[r], prior[r]
-            for c in range(r, column + one):
-                row[c] += added[c]
-        factorize(gram, d, column)
-        _draw_normals(key, i, step, size, d, z)
-        # Half the logarithm of the density, but for a constant, is a square of normal numbers, and
-        # also the sum of squares with the prior: no other look at the entries.
-        for c in range(d):
-            total += z[c] * z[c] - gram[c, column] * gram[c, column]
-            gram[c, column] += z[c]
-        back_substitute(gram, d, column, x)
-        for r in range(d):
-            inner = 0.5 * prior[r, r] * x[r] - prior[r, column]
-            for c in range(r + one, d):
-                inner += prior[r, c] * x[c]
-            total -= two * x[r] * inner
-        for c in range(k):
-            factor[i, c] = x[c]
-        bias[i] = x[k]
+    at, end = np.uint64(lo), np.uint64(hi)
+    while at < end:
+        n = min(lanes, end - at)
+        for lane in range(n):
+            i = at + lane
+            total += row_gram(
+                np.uint64(starts[i]), np.uint64(starts[i + one]), others, values, weights, other,
+                other_bias, k, panel, gram,
+            )  # fmt: skip
+            for r in range(d):
+                row, added, system = gram[r], prior[r], systems[r]
+                for c in range(r, d):
+                    system[c, lane] = row[c] + added[c]
+                system[d, lane] = row[column] + added[d]
+        _factorize(systems, d, least)
+        _draw_normals(key, at, step, size, d, normals)
+        total += _add_normals(systems, d, n, normals)
+        _back_substitute(systems, d)
+        for lane in range(n):
+            i, row = at + lane, drawn[lane]
+            for c in range(d):
+                row[c] = systems[c, d, lane]
+            row[d] = 1.0
+            for c in range(k):
+                factor[i, c] = row[c]
+            if biased:
+                bias[i] = row[k]
+        for lane in range(n, lanes):
+            drawn[lane, d] = 0.0
+            for c in range(d):
+                drawn[lane, c] = 0.0
+        add_gram(drawn, np.int64(d + one), moments[b])
+        at += lanes
     squares[b] = total
 
 
 @kernel
-def predict_draws(lo, hi, b, rows, columns, left, right, n_draws, means, variances):
+def _predict(lo, hi, b, rows, columns, left, right, n_draws, means, variances):
     # (nnz,) twice; (m, k + 1, s), (n, k + 1, s), () in; (nnz,) twice out
     k, n = np.uint64(left.shape[1] - 1), np.uint64(n_draws)
     totals = np.empty(n_draws)
@@ -89,3 +165,31 @@ def predict_draws(lo, hi, b, rows, columns, left, right, n_draws, means, varianc
         for s in range(n):
             variance += (totals[s] - mean) ** 2
         means[e], variances[e] = mean, variance / n_draws
+
+
+def draw(
+    starts, others, values, weights, other, other_bias, prior, noise, key, step, fit_bias, mine,
+    bias,
+):  # fmt: skip
+    """Draw each line from its conditional distribution: mine and bias are overwritten.
+
+    Return a sum that makes up the sum of squares with what the prior adds, and the sums of products
+    of the draws, the last of their columns being ones.
+    """
+    block, d = block_of(starts), len(prior)
+    n_blocks, width = -(-len(mine) // block), padded(d - fit_bias + 2)
+    totals, moments = np.empty(n_blocks), np.zeros((n_blocks, width, width))
+    data = starts, others, values, weights, other, other_bias
+    how = prior, noise, key, np.uint64(step), width, fit_bias
+    with alone():
+        run_blocks(_draw_rows, len(mine), block, (*data, *how, mine, bias, totals, moments))
+    upper = np.triu(moments.sum(axis=0)[: d + 1, : d + 1])
+    return float(totals.sum()), upper + np.triu(upper, 1).T
+
+
+def predict(rows, columns, left, right, n_draws):
+    """Means and variances over the draws, in float64."""
+    means, variances = np.empty(len(rows)), np.empty(len(rows))
+    args = rows, columns, left, right, n_draws, means, variances
+    run_blocks(_predict, len(rows), _PAIRS, args)
+    return means, variances
