@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy import sparse
 
+from .._kernels.csr import NARROW
 from .._support.blas import single_threaded_blas
 from .._support.cuda import to_host, twin
 from .._support.executor import map_merge
+from . import _cpu
 from ._factors import Model, factor_of
 
 _EXACT = 12  # ranks up to this are solved by Cholesky's method
@@ -111,23 +112,17 @@ def spectral_start(entries, rank, rng, iterations=_ITERATIONS):
     A row or column whose vector is more than twice as long as if all were alike is cut to that:
     it has many entries, not a large share of the matrix. (Keshavan, Montanari and Oh 2010)
     """
-    A = _matrix(entries)
-    m, n = A.shape
-    width = min(rank + _OVERSAMPLING, m, n)
-    V = np.linalg.qr(rng.standard_normal((n, width), A.dtype))[0]
+    rows, columns = entries.rows, entries.columns
+    m, n = entries.shape
+    width = min(-(-(rank + _OVERSAMPLING) // NARROW) * NARROW, m, n)
+    V = np.linalg.qr(rng.standard_normal((n, width), rows.values.dtype))[0]
     for _ in range(iterations):
-        U = np.linalg.qr(A @ V)[0]
-        V = np.linalg.qr(A.T @ U)[0]
-    U, sizes, Vt = np.linalg.svd(A @ V, full_matrices=False)
-    roots = np.sqrt(sizes[:rank] * (m * n / max(1, len(entries))))
-    left, right = _trimmed(U[:, :rank]), _trimmed((V @ Vt.T)[:, :rank])
+        U = np.linalg.qr(_cpu.products(*rows.arrays, V))[0]
+        V, triangle = np.linalg.qr(_cpu.products(*columns.arrays, U))
+    right, sizes, left_t = np.linalg.svd(triangle)
+    roots = np.sqrt(sizes[:rank] * (m * n / float(rows.amounts.sum())))
+    left, right = _trimmed(U @ left_t[:rank].T), _trimmed(V @ right[:, :rank])
     return Model(factor_of(left * roots), factor_of(right * roots))
-
-
-def _matrix(entries):
-    lines = entries.rows
-    weights = lines.weights if len(lines.weights) else 1
-    return sparse.csr_array((lines.values * weights, lines.others, lines.starts), entries.shape)
 
 
 def _trimmed(vectors):

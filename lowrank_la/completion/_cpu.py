@@ -8,9 +8,10 @@ import math
 
 import numpy as np
 
+from .._kernels.csr import NARROW, sum_rows
 from .._kernels.normal import add_residual
 from .._kernels.syrk import PAD, add_gram, alone, padded
-from .._support.blocks import run_blocks
+from .._support.blocks import aligned, run_blocks
 from .._support.jit import kernel
 
 _PANEL = 256  # rows of a panel whose Gram matrix is added to another
@@ -88,6 +89,15 @@ def _residuals(lo, hi, b, starts, others, values, other, other_bias, mine, bias,
             for c in range(np.uint64(len(u))):
                 total -= u[c] * v[c]
             out[e] = total
+
+
+@kernel
+def _products(lo, hi, b, starts, others, factors, matrix, out):
+    # (n + 1,) (nnz,) (nnz,); (m, w) in; (n, w) out; w is a multiple of NARROW
+    units, totals = np.empty(0, matrix.dtype), np.empty(matrix.shape[1])
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        begin, end = np.uint64(starts[i]), np.uint64(starts[i + np.uint64(1)])
+        sum_rows(matrix, units, others, factors, begin, end, out[i], totals)
 
 
 @kernel(forceinline=True)
@@ -405,6 +415,18 @@ def residuals(starts, others, values, other, other_bias, mine, bias):
     args = starts, others, values, other, other_bias, mine, bias, out
     run_blocks(_residuals, len(mine), block_of(starts), args)
     return out
+
+
+def products(starts, others, values, weights, matrix):
+    """Product of the sparse matrix of the weighted values and a matrix, of shape (n, w)."""
+    factors = values * weights if len(weights) else values
+    m, width = matrix.shape
+    wide = aligned((m, -(-width // NARROW) * NARROW), matrix.dtype)
+    wide[:, :width], wide[:, width:] = matrix, 0
+    out = np.empty((len(starts) - 1, wide.shape[1]), matrix.dtype)
+    args = starts, others, factors, wide, out
+    run_blocks(_products, len(out), block_of(starts), args)
+    return out[:, :width]
 
 
 def solve(
