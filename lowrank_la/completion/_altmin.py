@@ -115,14 +115,25 @@ def spectral_start(entries, rank, rng, iterations=_ITERATIONS):
     rows, columns = entries.rows, entries.columns
     m, n = entries.shape
     width = min(-(-(rank + _OVERSAMPLING) // NARROW) * NARROW, m, n)
-    V = np.linalg.qr(rng.standard_normal((n, width), rows.values.dtype))[0]
+    V = rng.standard_normal((n, width), rows.values.dtype)
     for _ in range(iterations):
-        U = np.linalg.qr(_cpu.products(*rows.arrays, V))[0]
-        V, triangle = np.linalg.qr(_cpu.products(*columns.arrays, U))
-    right, sizes, left_t = np.linalg.svd(triangle)
-    roots = np.sqrt(sizes[:rank] * (m * n / float(rows.amounts.sum())))
-    left, right = _trimmed(U @ left_t[:rank].T), _trimmed(V @ right[:, :rank])
+        U, _, _ = _principal(_cpu.products(*rows.arrays, V))
+        V, sizes, turn = _principal(_cpu.products(*columns.arrays, U))
+    roots = np.sqrt(sizes[:rank] * (m * n / max(1, len(entries))))
+    left, right = _trimmed((U @ turn)[:, :rank]), _trimmed(V[:, :rank])
     return Model(factor_of(left * roots), factor_of(right * roots))
+
+
+def _principal(X):
+    """Left singular vectors, singular values and right ones of a tall matrix, by its Gram matrix.
+
+    What is small beside the largest one is lost to rounding, and left zero: a start needs no more.
+    """
+    squares, turn = np.linalg.eigh(X.T @ X)
+    squares, turn = squares[::-1], turn[:, ::-1]
+    kept = squares > len(squares) * np.finfo(X.dtype).eps * squares[0]
+    sizes = np.sqrt(np.where(kept, squares, 0))
+    return X @ (turn * (kept / np.where(kept, sizes, 1)).astype(X.dtype)), sizes, turn
 
 
 def _trimmed(vectors):
