@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "cluster": "cluster",
+        "completion": "completion",
         "decomposition": "decomposition",
         "embedding": "embedding",
         "linear_model": "linear_model",
