@@ -96,13 +96,23 @@ def _half_step_of(task):
     """One run of lines, in a worker."""
     half_step, lines, other, mine, ridge = task
     mine = mine.copy()
-    return mine, half_step(lines, other, mine, ridge)
+    return mine, half_step(lines.frozen(), other, mine, ridge)
 
 
 def residuals(lines, other, mine, device="cpu"):
     """Values less predictions, in the order of the entries of these lines."""
     data = *lines.arrays[:3], other.rows, other.bias, mine.rows, mine.bias
     return twin(__package__, device).residuals(*data)
+
+
+def left_over(entries, model):
+    """Return the same entries with residuals for values."""
+    rows, columns = model.rows, model.columns
+    return replace(
+        entries,
+        rows=entries.rows.valued(residuals(entries.rows, columns, rows)),
+        columns=entries.columns.valued(residuals(entries.columns, rows, columns)),
+    )
 
 
 @single_threaded_blas()
@@ -119,7 +129,7 @@ def spectral_start(entries, rank, rng, iterations=_ITERATIONS):
     for _ in range(iterations):
         U, _, _ = _principal(_cpu.products(*rows.arrays, V))
         V, sizes, turn = _principal(_cpu.products(*columns.arrays, U))
-    roots = np.sqrt(sizes[:rank] * (m * n / max(1, len(entries))))
+    roots = np.sqrt(sizes[:rank] * (m * n / float(rows.amounts.sum())))
     left, right = _trimmed((U @ turn)[:, :rank]), _trimmed(V[:, :rank])
     return Model(factor_of(left * roots), factor_of(right * roots))
 

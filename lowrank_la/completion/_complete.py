@@ -7,11 +7,11 @@ import numpy as np
 from .._support.random import as_generator
 from .._support.result import Result
 from .._support.validation import warn_not_converged
-from ._altmin import alternate
+from ._altmin import alternate, left_over, spectral_start
 from ._entries import arranged, moments
 from ._factors import Model, factor_of
 from ._held_out import Watch, chosen_rank
-from ._problem import checked_data, checked_options, checked_pairs, checked_rank
+from ._problem import check_share, checked_data, checked_options, checked_pairs, checked_rank
 
 _BURN_IN = 20  # sweeps of the Gibbs sampler that are not averaged
 
@@ -220,8 +220,7 @@ def complete(
     """
     data = checked_data(rows, columns, values, shape, sample_weight)
     rank = checked_rank(rank, data.shape)
-    if not 0 < validation_fraction < 1:
-        raise ValueError(f"validation_fraction={validation_fraction!r} must be between 0 and 1")
+    check_share("validation_fraction", validation_fraction)
     options = checked_options(
         alpha=alpha, ridge_exponent=ridge_exponent, fit_bias=fit_bias, loss=loss,
         nonnegative=nonnegative, solver=solver, tol=tol, max_iter=max_iter, executor=executor,
@@ -258,11 +257,14 @@ def _held_out_rank(data, options, share, rng):
 
 
 def _split(data, share, rng):
-    """Entries to fit, and entries held out."""
-    order = rng.permutation(len(data))
-    n_held = min(max(1, round(share * len(data))), len(data) - 1)
+    """Entries to fit, and entries held out; those without weight are neither."""
+    counted = np.arange(len(data)) if data.weights is None else np.flatnonzero(data.weights)
+    order = rng.permutation(counted)
+    n_held = min(max(1, round(share * len(order))), len(order) - 1)
     if not n_held:
-        raise ValueError("one entry is observed: none can be held out")
+        raise ValueError(
+            "one entry is observed: none can be held out for early_stopping or rank='auto'"
+        )
     return data.part(np.sort(order[n_held:])), data.part(np.sort(order[:n_held]))
 
 
@@ -273,7 +275,7 @@ def _fit(data, rank, options, rng, held_out=None, init=None):
         *moments(data.values, data.weights, options.fit_bias),
     )  # fmt: skip
     watch = Watch(options.callback, _scaled(held_out, entries))
-    start = None if init is None else _start(init, rank, entries)
+    start = None if init is None else _start(init, rank, entries, options, rng)
     posterior, model, converged, history = _solve(entries, rank, options, rng, watch, start)
     model, root = watch.best or model, entries.scale**0.5
     return CompletionResult(
@@ -347,7 +349,7 @@ def _grown(values, bias, n, rank):
     return factor_of(values, np.pad(bias, (0, more)))
 
 
-def _start(init, rank, entries):
+def _start(init, rank, entries, options, rng):
     """Model to go on from, for entries whose mean and spread may be others."""
     if not isinstance(init, CompletionResult):
         raise ValueError(f"init={init!r} is no CompletionResult")
@@ -357,6 +359,12 @@ def _start(init, rank, entries):
             f"init has shape {len(init.left), len(init.right)} and rank {k}, more than "
             f"{entries.shape} and {rank}"
         )
+    if not options.fit_bias and (init.mean or init.row_bias.any() or init.column_bias.any()):
+        raise ValueError("init has biases, which fit_bias=False does not allow")
     model = _model(init, entries.scale, rank, entries.shape)
     model.columns.bias += (init.mean - entries.mean) / entries.scale
+    if k < rank:  # zeros in both factors would stay
+        more = spectral_start(left_over(entries, model), rank - k, rng)
+        model.rows.values[:, k:] = more.rows.values
+        model.columns.values[:, k:] = more.columns.values
     return model

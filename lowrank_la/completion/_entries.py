@@ -47,8 +47,10 @@ class Lines:
         """Sum of the weights of each line: the number of its entries, if they have none."""
         if not len(self.weights):
             return np.diff(self.starts).astype(np.float64)
-        ends = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])[self.starts]
-        return np.diff(ends)
+        amounts, filled = np.zeros(len(self)), np.diff(self.starts) > 0
+        begins = self.starts[:-1][filled]
+        amounts[filled] = np.add.reduceat(self.weights, begins, dtype=np.float64)
+        return amounts
 
     def frozen(self):
         """Return the same lines over arrays that cannot be written to."""

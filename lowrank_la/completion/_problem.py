@@ -1,5 +1,6 @@
 """What is asked for: checked entries, and checked options."""
 
+import math
 import numbers
 import warnings
 from collections.abc import Callable
@@ -78,6 +79,8 @@ def checked_options(
         alpha, ridge_exponent, bool(fit_bias), loss, bool(nonnegative), solver, tol, max_iter,
         executor, resolve_device(device), callback,
     )  # fmt: skip
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor={executor!r} is not one of concurrent.futures")
     _require_agreement(options)
     return options
 
@@ -98,7 +101,17 @@ def _require_agreement(options):
 
 
 def _checked_at_least_zero(name, value):
-    return 0.0 if isinstance(value, numbers.Real) and value == 0 else check_positive(name, value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == 0:
+        return 0.0
+    if check_positive(name, value) == math.inf:
+        raise ValueError(f"{name}={value!r}: a finite number is needed")
+    return float(value)
+
+
+def check_share(name, value):
+    """Refuse what is not a part of a whole."""
+    if not isinstance(value, numbers.Real) or not 0 < value < 1:
+        raise ValueError(f"{name}={value!r} must be between 0 and 1")
 
 
 def checked_rank(rank, shape):
@@ -120,6 +133,7 @@ def checked_data(rows, columns, values, shape, sample_weight):
     if not np.isfinite(values).all():
         raise ValueError("values must be finite: leave out entries that are not observed")
     weights = None if sample_weight is None else check_weights(sample_weight, len(values))
+    shape = None if shape is None else _checked_shape(shape)
     rows, columns = checked_pairs(rows, columns, shape)
     if not len(rows) == len(columns) == len(values):
         raise ValueError(
@@ -128,13 +142,19 @@ def checked_data(rows, columns, values, shape, sample_weight):
         )
     if shape is None:
         shape = int(rows.max()) + 1, int(columns.max()) + 1
-    return Data(rows, columns, values, weights, tuple(map(int, shape)))
+    return Data(rows, columns, values, weights, shape)
+
+
+def _checked_shape(shape):
+    try:
+        m, n = shape
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"shape={shape!r}: two integers are needed") from error
+    return check_integer("shape", m, 1), check_integer("shape", n, 1)
 
 
 def checked_pairs(rows, columns, shape):
     """Return indices of rows and columns, as many of each, within a shape if there is one."""
-    if shape is not None and len(shape) != 2:
-        raise ValueError(f"shape={shape!r}: two numbers are needed")
     m, n = (None, None) if shape is None else shape
     rows, columns = _checked_indices("rows", rows, m), _checked_indices("columns", columns, n)
     if len(rows) != len(columns):
@@ -143,10 +163,14 @@ def checked_pairs(rows, columns, shape):
 
 
 def _checked_indices(name, indices, n):
-    indices = np.asarray(indices)
+    try:
+        indices = np.asarray(indices)
+    except ValueError as error:  # of unequal lengths
+        raise ValueError(f"{name} is not an array: {error}") from error
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size):
         raise ValueError(f"{name} must be an array of integers of one dimension")
-    least, most = np.min(indices, initial=0), np.max(indices, initial=-1)
+    least, most = (int(indices.min()), int(indices.max())) if indices.size else (0, -1)
     if least < 0 or (n is not None and most >= n):
-        raise ValueError(f"{name} has indices from {least} to {most}; there are {n}")
+        allowed = "negative ones are not allowed" if n is None else f"0 to {n - 1} are allowed"
+        raise ValueError(f"{name} has indices from {least} to {most}; {allowed}")
     return indices
