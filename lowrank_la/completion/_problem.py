@@ -20,6 +20,7 @@ from .._support.validation import (
 
 SOLVERS = ("auto", "als", "gauss_newton", "gibbs")
 LOSSES = ("squared", "huber", "l1")
+_HEAVY = 1e15  # weights up to this, and as much below one
 _SWEEPS = {"als": 100, "gauss_newton": 1000, "gibbs": 200}
 _TOL = {"als": 1e-4, "gauss_newton": 1e-10, "gibbs": 0.0}
 
@@ -132,7 +133,10 @@ def checked_data(rows, columns, values, shape, sample_weight):
         raise ValueError(f"values has shape {values.shape}: a non-empty array of one dimension")
     if not np.isfinite(values).all():
         raise ValueError("values must be finite: leave out entries that are not observed")
+    _check_size("values", values, np.finfo(values.dtype).max ** 0.95)
     weights = None if sample_weight is None else check_weights(sample_weight, len(values))
+    if weights is not None:
+        _check_size("sample_weight", weights, _HEAVY)
     shape = None if shape is None else _checked_shape(shape)
     rows, columns = checked_pairs(rows, columns, shape)
     if not len(rows) == len(columns) == len(values):
@@ -143,6 +147,16 @@ def checked_data(rows, columns, values, shape, sample_weight):
     if shape is None:
         shape = int(rows.max()) + 1, int(columns.max()) + 1
     return Data(rows, columns, values, weights, shape)
+
+
+def _check_size(name, array, most):
+    """Refuse numbers so large, or all so small, that squares of their ratios leave the range."""
+    largest = float(max(array.max(), -array.min()))
+    if largest and not 1 / most <= largest <= most:
+        raise ValueError(
+            f"{name} has numbers up to {largest:.3g}: between {1 / most:.0e} and {most:.0e} is "
+            "needed; scale them"
+        )
 
 
 def _checked_shape(shape):
