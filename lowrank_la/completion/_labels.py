@@ -54,8 +54,9 @@ class Labels:
         return _looked_up(self.values, column, *span) if span else _searched(self.values, column)
 
     def joined(self, other):
-        """Return these labels and those of another."""
-        return encoded(np.concatenate([self.values, other.values]))[0]
+        """Return these labels and those of another, which must be of their kind."""
+        new = other.values[self.codes_of(other.values) < 0]
+        return encoded(np.concatenate([self.values, new]))[0] if len(new) else self
 
 
 def encoded(column):
