@@ -207,14 +207,29 @@ def alternate(
     counts, history = entries.columns.amounts**exponent, []
     entries, model = entries.on(device), model.on(device)
     for _ in range(max_iter):
-        half_step(entries.columns, model.rows, model.columns, ridge)
-        total = half_step(entries.rows, model.columns, model.rows, ridge)
+        for lines, other, mine in (
+            (entries.columns, model.rows, model.columns),
+            (entries.rows, model.columns, model.rows),
+        ):
+            if not (half_step.exact or nonnegative):
+                _make_orthogonal(other, mine)
+            total = half_step(lines, other, mine, ridge)
         history.append(total + ridge * _size(counts, model.columns))
         if watch(model, history[-1]):
             return model.on("cpu"), True, history
         if len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]:
             return model.on("cpu"), True, history
     return model.on("cpu"), False, history
+
+
+def _make_orthogonal(factor, partner):
+    """Turn both factors, so that the columns of one are orthogonal and the product stays.
+
+    The Gram matrix of each line is nearly diagonal then, as its preconditioner is.
+    """
+    _, turn = np.linalg.eigh(factor.values.T @ factor.values)
+    for each in (factor, partner):
+        each.values[:] = each.values @ turn
 
 
 def _size(counts, factor):
