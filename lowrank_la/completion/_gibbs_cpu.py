@@ -175,7 +175,10 @@ def _draw_rows(
                 drawn[lane, c] = 0.0
         add_gram(drawn, np.int64(d + one), moments[b])
         at += lanes
-    squares[b] = total
+    squares[b], sums = total, moments[b]
+    for r in range(d + one):
+        for c in range(r):
+            sums[r, c] = sums[c, r]
 
 
 @kernel
@@ -217,8 +220,7 @@ def draw(
     how = prior, noise, key, np.uint64(step), width, fit_bias
     with alone():
         run_blocks(_draw_rows, len(mine), block, (*data, *how, mine, bias, totals, moments))
-    upper = np.triu(moments.sum(axis=0)[: d + 1, : d + 1])
-    return float(totals.sum()), upper + np.triu(upper, 1).T
+    return float(totals.sum()), moments.sum(axis=0)[: d + 1, : d + 1]
 
 
 def predict(rows, columns, left, right, n_draws):

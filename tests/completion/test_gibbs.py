@@ -110,8 +110,9 @@ def test_the_prior_is_drawn_from_its_conditional_distribution():
     X = np.random.default_rng(0).standard_normal((n, d)) @ some_prior(d)[:, :-1] + 1
     ones = np.column_stack([X, np.ones(n)])
     rng = np.random.default_rng(1)
-    drawn_ones = [_draw_prior(ones.T @ ones, rng) for _ in range(4000)]
-    precisions, means = map(np.array, zip(*drawn_ones, strict=True))
+    priors = np.array([_draw_prior(ones.T @ ones, rng) for _ in range(4000)])
+    precisions = priors[:, :, :-1]
+    means = np.linalg.solve(precisions, priors[:, :, -1:])[:, :, 0]
     mean = X.sum(axis=0) / (n + 1)
     scatter = (X - X.mean(axis=0)).T @ (X - X.mean(axis=0)) + 0.1 * np.eye(d)
     scatter += n / (n + 1) * np.outer(X.mean(axis=0), X.mean(axis=0))
