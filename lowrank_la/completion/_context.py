@@ -6,12 +6,11 @@ import numpy as np
 
 from .._support.validation import warn_convergence
 from ._complete import complete
+from ._robust import _NORMAL, LOSSES, _median
 
 _ROUNDS = 20  # at most, of factors and effects
 _GAIN = 1e-3  # share of the sum of squares that a round must take off
-_PASSES = 3  # over the columns in a round
-_DEVIATION = 1.4826  # of normal numbers, in units of the median of their sizes
-_CLIPPED = {"huber": 1.5, "l1": 1e-3}  # residuals beyond, in deviations, weigh less
+_PASSES = 5  # over the columns in a round
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +23,8 @@ class Context:
         One array for each column.
     sizes : list of int
         Categories of each column.
-    weights : ndarray of shape (nnz,) or None
-        Of the observations.
+    weights : ndarray of shape (nnz,) or (0,)
+        Empty if all are one.
     alpha, exponent : float
         The ridge of a category is alpha times this power of the sum of its weights.
     loss : {"squared", "huber", "l1"}
@@ -35,7 +34,7 @@ class Context:
 
     codes: list
     sizes: list
-    weights: np.ndarray | None
+    weights: np.ndarray
     alpha: float
     exponent: float
     loss: str
@@ -46,24 +45,22 @@ class Context:
         parts = [effect[codes] for effect, codes in zip(effects, self.codes, strict=True)]
         return (values - np.sum(parts, axis=0)).astype(values.dtype)
 
-    def median(self, values):
-        """Weighted median."""
-        return float(np.quantile(values, 0.5, weights=self.weights, method="inverted_cdf"))
-
     def trust(self, residuals):
-        """Weights of observations in least squares, those that look like outliers with less."""
-        weights = np.ones(len(residuals)) if self.weights is None else self.weights
+        """Weights of least squares: those of outliers are less, unless the loss is squared."""
+        weights = self.weights if len(self.weights) else np.ones(len(residuals))
         if self.loss == "squared":
             return weights
         sizes = np.abs(residuals)
-        edge = _CLIPPED[self.loss] * _DEVIATION * self.median(sizes)
-        edge = max(edge, np.finfo(residuals.dtype).eps * sizes.max(), np.finfo(float).tiny)
-        return weights * (edge / np.maximum(sizes, edge))
+        scale = max(
+            _NORMAL * _median(sizes, self.weights), np.finfo(residuals.dtype).eps * sizes.max()
+        )
+        return weights * LOSSES[self.loss].weights(sizes, scale or 1.0)
 
     def improved(self, effects, residuals):
         """Least squares for the effects of each column in its turn, from what they leave."""
-        effects, weights = list(effects), self.trust(residuals)
+        effects = list(effects)
         for _ in range(_PASSES):
+            weights = self.trust(residuals)
             for c, (codes, size) in enumerate(zip(self.codes, self.sizes, strict=True)):
                 target = residuals + effects[c][codes]
                 amounts = np.bincount(codes, weights, size)
@@ -72,7 +69,7 @@ class Context:
                 # the mean has no ridge: it takes what the effects have in common
                 shift = np.average(effect, weights=amounts**self.exponent) if self.centred else 0.0
                 effects[c] = effect - shift
-                residuals = target - effect[codes]
+                residuals = target - effects[c][codes] - shift
         return effects
 
 
@@ -116,7 +113,7 @@ def fit_observations(observations, start, effects, called_off, *, rank, solver, 
     context = Context(
         codes,
         [len(labels) for labels in observations.labels[2:]],
-        weights,
+        np.empty(0) if weights is None else weights,
         options["alpha"],
         options["ridge_exponent"],
         options["loss"],
@@ -155,7 +152,9 @@ def fit_effects(solve, values, context, effects):
     """
     unit = float(np.abs(values).max()) or 1.0
     if not any(effect.any() for effect in effects):
-        effects = context.improved(effects, values - context.median(values) * context.centred)
+        effects = context.improved(
+            effects, values - _median(values, context.weights) * context.centred
+        )
     result, before = None, np.inf
     for _ in range(_ROUNDS):
         result, residuals, stopped = solve(context.left(values, effects), result)

@@ -16,7 +16,7 @@ from .._support.random import as_generator
 from .._support.validation import all_or_nothing, checked_sparse
 from ._complete import complete
 from ._estimators_base import CompletionBase
-from ._fold_in import filled, fold_in, rows_of
+from ._fold_in import filled, fold_in, rows_of, spread_of
 
 
 class LowRankImputer(TransformerMixin, CompletionBase):
@@ -224,6 +224,7 @@ class LowRankImputer(TransformerMixin, CompletionBase):
                 rng=as_generator(self.random_state), **self._options,
             )  # fmt: skip
         self.column_factors_, self.column_bias_ = result.right, result.column_bias
+        self._spread = None if self.loss == "squared" else spread_of(result, known)
         self.indicator_ = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(_holes(A))
@@ -276,9 +277,9 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         self._require_budget(X)
         A = self._observed(X, reset=False)
         known = A[:, self._kept]
-        names = "alpha", "ridge_exponent", "fit_bias", "nonnegative"
-        rows = fold_in(self._result, known, **{name: self._options[name] for name in names})
-        out = filled(rows, known)
+        names = "alpha", "ridge_exponent", "fit_bias", "nonnegative", "loss"
+        how = {name: getattr(self, name) for name in names}
+        out = filled(fold_in(self._result, known, self._spread, **how), known)
         if self.keep_empty_features and not self._kept.all():
             out = self._widened(out, A)
         if self.indicator_ is None:

@@ -1,26 +1,32 @@
 """New rows of a completed matrix: each is fitted to the columns that stand, and filled in."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from .._support.blas import single_threaded_blas
 from ._altmin import HalfStep
-from ._entries import Lines
+from ._entries import Entries, Lines
 from ._factors import factor_of
+from ._robust import _NORMAL, LOSSES, _clipped, _median, _Side
 
 _FILLED = 1 << 20  # entries at a time
+_FALL = 0.3  # of the scale of residuals that weigh in full, with each least squares
+_SETTLED = 12  # least squares when it has come down to that of the fit
 
 
-def fold_in(result, A, *, alpha, ridge_exponent, fit_bias, nonnegative):
-    """Least squares for rows, the columns of a result fixed.
+def fold_in(result, A, spread=None, *, alpha, ridge_exponent, fit_bias, nonnegative, loss):
+    """Fit rows to the columns of a result.
 
     Parameters
     ----------
     result : CompletionResult
     A : csr_array of shape (m, n)
         Observed entries of the rows.
-    alpha, ridge_exponent, fit_bias, nonnegative
+    spread : tuple of float
+        What `spread_of` tells, for a loss that is not squared.
+    alpha, ridge_exponent, fit_bias, nonnegative, loss
         As of `complete`.
 
     Returns
@@ -28,18 +34,40 @@ def fold_in(result, A, *, alpha, ridge_exponent, fit_bias, nonnegative):
     result : CompletionResult
         The same columns with these rows.
     """
-    scale, dtype = result._scale, result.right.dtype
-    root = scale**0.5
-    lines = Lines(
+    scale, lines = result._scale, _lines(result, A)
+    columns = factor_of(result.right / scale**0.5, result.column_bias / scale)
+    rows = factor_of(np.zeros((len(lines), columns.rank), result.right.dtype))
+    HalfStep(ridge_exponent, fit_bias, nonnegative)(lines, columns, rows, alpha)
+    if loss != "squared":
+        noise, unit = spread
+        side, half_step = _Side(lines, ridge_exponent), HalfStep(0.0, fit_bias, nonnegative)
+        steps = math.ceil(math.log(min(1.0, noise / unit), _FALL))
+        for step in range(steps + _SETTLED):  # the same for all rows, whichever come together
+            weights = LOSSES[loss].weights(
+                side.residuals(columns, rows), max(noise, unit * _FALL**step)
+            )
+            half_step(side.reweighted(weights), columns, rows, alpha * unit)
+    return replace(result, left=rows.values * scale**0.5, row_bias=rows.bias * scale)
+
+
+def spread_of(result, A):
+    """Scales of the residuals of a fit, and of its values without gross errors, in its units."""
+    lines = _lines(result, A)
+    residuals = A.data - result.predict(rows_of(A), A.indices)
+    noise = _NORMAL * _median(np.abs(residuals), ()) / result._scale
+    unit = _clipped(Entries(lines, lines, result.mean, result._scale))[1]
+    return max(noise, np.finfo(A.dtype).eps * unit), unit
+
+
+def _lines(result, A):
+    """Entries in the units of a fit."""
+    dtype = result.right.dtype
+    return Lines(
         A.indptr.astype(np.int64),
         A.indices.astype(np.int32, copy=False),
-        ((A.data - result.mean) / scale).astype(dtype, copy=False),
+        ((A.data - result.mean) / result._scale).astype(dtype, copy=False),
         np.empty(0, dtype),
     ).frozen()
-    columns = factor_of(result.right / root, result.column_bias / scale)
-    rows = factor_of(np.zeros((A.shape[0], columns.rank), dtype))
-    HalfStep(ridge_exponent, fit_bias, nonnegative)(lines, columns, rows, alpha)
-    return replace(result, left=rows.values * root, row_bias=rows.bias * scale)
 
 
 @single_threaded_blas()

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._labels import encoded
 
-_NEW = 0.1  # of the size of a factor's entries: random ones of lines that are new
+_NEW = 0.1  # of the size that entries of factors have: random ones of lines that are new
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def carried(result, before, now, rank, rng):
     ):
         places = now.labels[side].codes_of(before.labels[side].values)
         known = np.flatnonzero(places >= 0)
-        size = _NEW * float(np.sqrt(np.mean(np.square(factor, dtype=float)))) or _NEW
+        size = _NEW * (result._scale / rank**0.5) ** 0.5
         start = size * rng.standard_normal((now.shape[side], rank), factor.dtype)
         start[places[known], : factor.shape[1]] = factor[known]
         start[-1] = 0
