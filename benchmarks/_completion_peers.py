@@ -4,8 +4,10 @@
 that fits and predicts what is held out. `FACTORS` are of exact matrices, `fill` of pictures.
 """
 
+import contextlib
 import functools
 import importlib.util
+import io
 import warnings
 
 import numpy as np
@@ -26,6 +28,13 @@ def installed(contestants):
     }
 
 
+def needed(bench, name):
+    """Skip the section without a package; be silent about what it says when it is imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # myFM's, of pkg_resources
+        bench.peer(name)
+
+
 def bias_only(ratings):
     """Effects of rows and columns, alternately, with a few ratings of the mean beside theirs."""
     return functools.partial(_bias_only, ratings, 5.0)
@@ -34,9 +43,7 @@ def bias_only(ratings):
 def _bias_only(ratings, ridge):
     r, c, mean = ratings.rows, ratings.columns, ratings.values.mean()
     row_bias, column_bias = (np.zeros(size) for size in ratings.shape)
-    counts = [
-        np.bincount(i, minlength=size) for i, size in zip((r, c), ratings.shape, strict=True)
-    ]
+    counts = [np.bincount(i, minlength=size) for i, size in zip((r, c), ratings.shape, strict=True)]
     for _ in range(10):
         left = ratings.values - mean - row_bias[r]
         column_bias = np.bincount(c, left, ratings.shape[1]) / (counts[1] + ridge)
@@ -64,6 +71,14 @@ def cmfrec_model(k, **options):
     return CMF(k=k, method="als", **fast | options)
 
 
+def cmfrec_factors(problem, lambda_, niter=100):
+    """Return the factors of a matrix without biases."""
+    options = {"user_bias": False, "item_bias": False, "center": False, "use_float": False}
+    model = cmfrec_model(problem.rank, lambda_=lambda_, niter=niter, **options)
+    model.fit(coordinates(problem.known, use_float=False))
+    return model.A_, model.B_
+
+
 def coordinates(known, use_float=True):
     """Return the entries as a sparse matrix, of coordinates."""
     values = known.values.astype(np.float32 if use_float else np.float64)
@@ -71,28 +86,20 @@ def coordinates(known, use_float=True):
 
 
 def myfm(ratings, n_sweeps=SWEEPS):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pkg_resources, which it imports
-        from myfm import MyFMRegressor
+    from myfm import MyFMRegressor
 
     m, n = ratings.shape
     X = _one_hot(ratings.rows, ratings.columns, m, n)
+    kept = n_sweeps * _KEPT // SWEEPS
     X_test = _one_hot(ratings.test_rows, ratings.test_columns, m, n)
 
     def call():
         model = MyFMRegressor(rank=10, random_seed=0)
-        model.fit(
-            X, ratings.values, n_iter=n_sweeps, n_kept_samples=n_sweeps * _KEPT // SWEEPS,
-            group_shapes=[m, n], callback=_quiet,
-        )  # fmt: skip
+        with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
+            model.fit(X, ratings.values, n_iter=n_sweeps, n_kept_samples=kept, group_shapes=[m, n])
         return model.predict(X_test)
 
     return call
-
-
-def _quiet(*_):
-    """Stand where a progress bar would be."""
-    return False, None
 
 
 def _one_hot(rows, columns, m, n):

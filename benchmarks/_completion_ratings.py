@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowrank_la.completion import complete
+from lowrank_la.completion import MatrixCompletionRegressor, complete
 
 from . import _completion_peers as peers
 from . import _completion_problems as problems
@@ -28,8 +28,6 @@ def ours(ratings, **options):
 def regressor(ratings):
     X = np.column_stack([ratings.rows, ratings.columns])
     X_test = np.column_stack([ratings.test_rows, ratings.test_columns])
-    from lowrank_la.completion._estimators_regressor import MatrixCompletionRegressor
-
     model = MatrixCompletionRegressor(rank=_RANK, random_state=0)
     return lambda: model.fit(X, ratings.values).predict(X_test)
 
@@ -131,7 +129,7 @@ def plain_rows(bench):
 
 def averaged_rows(bench):
     """Compare averages over the draws of Gibbs samplers."""
-    bench.peer("myfm")
+    peers.needed(bench, "myfm")
     few = problems.held_out(bench, 0, 100)
     for title, limits in list(SETS.items())[: 1 if bench.quick else None]:
         timings = measured(AVERAGED, sets_of(bench, title), few, 1)

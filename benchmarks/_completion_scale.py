@@ -69,9 +69,7 @@ def contestants(known, k, settings, n_threads=1):
 
 def sweeps_of(calls, known, rounds):
     """Return the times of one sweep of each, with the errors after the last one as results."""
-    pairs = {
-        (name, n): functools.partial(call, n) for name, call in calls.items() for n in _SWEEPS
-    }
+    pairs = {(name, n): functools.partial(call, n) for name, call in calls.items() for n in _SWEEPS}
     timings, found = compare(pairs, rounds=rounds), {}
     for name in calls:
         few, many = (timings[name, n] for n in _SWEEPS)
@@ -97,7 +95,7 @@ def best_of(timings, field="cpu_s"):
 
 def measured(known, k, settings, rounds, n_threads=1):
     """Return times of sweeps: of ours and the fastest setting of the peer in several rounds."""
-    few = problems.scale(0, 0.005)
+    few = problems.scale(0, 0.02)
     for call in contestants(few, k, settings, n_threads).values():
         call(1)  # imports, compiles
     calls = contestants(known, k, settings, n_threads)
@@ -133,8 +131,8 @@ def title_of(known):
 
 
 def scale_rows(bench):
-    bench.peer("cmfrec")
-    known = problems.scale(0, 0.01 if bench.quick else 1)
+    peers.needed(bench, "cmfrec")
+    known = problems.scale(0, 0.02 if bench.quick else 1)
     for k, settings, rounds in ((16, list(CMFREC), 3), (64, CG, 3)):
         timings = measured(known, k, settings, rounds)
         yield from rows_of(bench, title_of(known), k, timings)
@@ -142,8 +140,8 @@ def scale_rows(bench):
 
 def larger_rows(bench):
     """Compare on more ratings, once: with the setting that is fastest on fewer."""
-    bench.peer("cmfrec")
-    known = problems.scale(1, 0.01 if bench.quick else 1)
+    peers.needed(bench, "cmfrec")
+    known = problems.scale(1, 0.02 if bench.quick else 1)
     for k in BARS:
         timings = measured(known, k, CG[:1], 1)
         yield from rows_of(bench, title_of(known), k, timings)
@@ -157,9 +155,9 @@ def race(k, share):
 
 def two_threads_rows(bench):
     """Compare on the wall clock."""
-    bench.peer("cmfrec")
+    peers.needed(bench, "cmfrec")
     for k in BARS:
-        timings, title = raced("_completion_scale", k, 0.01 if bench.quick else 1)
+        timings, title = raced("_completion_scale", k, 0.02 if bench.quick else 1)
         yield from rows_of(bench, title, k, timings, "wall", NOTE)
 
 
@@ -168,7 +166,7 @@ def two_threads_rows(bench):
 
 def fitted(k, share):
     """Print what a fit takes in this process, beside the entries; and their number, and shape."""
-    ours(problems.scale(0, 0.005), k)(1)  # compiles
+    ours(problems.scale(0, 0.02), k)(1)  # compiles
     known, start = problems.scale(0, share), time.process_time()
     peak = peak_beside(lambda: ours(known, k)(_SWEEPS[1]))
     print(json.dumps([time.process_time() - start, peak, len(known.values), known.shape]))
@@ -177,7 +175,8 @@ def fitted(k, share):
 def memory_rows(bench):
     """Measure the most memory that a fit takes, in a process of its own."""
     for k in BARS:
-        code = f"from benchmarks._completion_scale import fitted; fitted({k}, {0.1 if bench.quick else 1})"
+        share = 0.1 if bench.quick else 1
+        code = f"from benchmarks._completion_scale import fitted; fitted({k}, {share})"
         seconds, peak, size, (m, n) = fresh(code)[1]
         if peak is None:
             raise SkipSection("this system does not tell how much memory a process has held")
