@@ -18,6 +18,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import all_estimators
 
 from .cluster import DynMSC, KMedoids, OneBatchKMedoids
+from .completion import LowRankImputer
 from .decomposition import CUR
 from .embedding import FastRP
 from .linear_model import LpRegression, SketchedLinearRegression
@@ -285,6 +286,25 @@ def cur_digits(figure):
     return Row("CUR: 20 pixels of digits", len(chosen), model.n_iter_, seconds, outcome)
 
 
+def completion_photo(figure):
+    """Fill in the seven pixels in ten that a photo has lost."""
+    photo = load_sample_images().images[1] / 255
+    known = np.random.default_rng(0).random(photo.shape[:2]) < 0.3
+    holes = np.hstack(np.moveaxis(np.where(known[..., None], photo, np.nan), 2, 0))
+    model = LowRankImputer(40, alpha=3, ridge_exponent=0, random_state=0)
+    seconds = _timed_fit(model, holes)
+    filled = np.stack(np.hsplit(model.transform(holes).clip(0, 1), 3), axis=2)
+    images = {"30 % of the pixels": np.where(known[..., None], photo, 0), "filled in": filled}
+    figure.set_size_inches(10, 3.6)
+    for axis, (title, image) in zip(figure.subplots(1, 2), images.items(), strict=True):
+        axis.imshow(image)
+        axis.set_title(title)
+        axis.set_axis_off()
+    error = np.sqrt(np.mean((filled - photo)[~known] ** 2))
+    outcome = f"rms error {error:.3f} of 1, rank {model.rank_}"
+    return Row("pixels that a photo has lost", int(known.sum()), model.n_iter_, seconds, outcome)
+
+
 TOUR = [
     kmedoids_digits,
     kmedoids_number,
@@ -296,6 +316,7 @@ TOUR = [
     lstsq_focus,
     lp_spoiled,
     cur_digits,
+    completion_photo,
 ]
 
 
