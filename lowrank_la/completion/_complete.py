@@ -8,10 +8,13 @@ from .._support.random import as_generator
 from .._support.result import Result
 from .._support.validation import warn_not_converged
 from ._altmin import alternate, left_over, spectral_start
+from ._continuation import recover
 from ._entries import arranged, moments
 from ._factors import Model, factor_of
+from ._gibbs import sample
 from ._held_out import Watch, chosen_rank
 from ._problem import check_share, checked_data, checked_options, checked_pairs, checked_rank
+from ._robust import fit_robust
 
 _BURN_IN = 20  # sweeps of the Gibbs sampler that are not averaged
 
@@ -298,16 +301,12 @@ def _solve(entries, rank, options, rng, watch, start):
     ridge = {"ridge": options.alpha, "exponent": options.ridge_exponent}
     stop = {"tol": options.tol, "max_iter": options.max_iter}
     if options.solver == "gibbs":
-        from ._gibbs import sample
-
         posterior = sample(
             entries, rank, rng, n_sweeps=options.max_iter, callback=options.callback, **common,
             burn_in=min(_BURN_IN, options.max_iter - 1) if start is None else 0,
         )  # fmt: skip
         return posterior, posterior.last, True, posterior.history
     if options.loss != "squared":
-        from ._robust import fit_robust
-
         found = fit_robust(
             entries, rank, rng, loss=options.loss, nonnegative=options.nonnegative,
             exact_data=options.solver == "gauss_newton", callback=options.callback, **ridge,
@@ -315,8 +314,6 @@ def _solve(entries, rank, options, rng, watch, start):
         )  # fmt: skip
         return None, found[0], *found[2:]
     if options.solver == "gauss_newton":
-        from ._continuation import recover
-
         found = recover(entries, rank, rng, callback=options.callback, **common, **ridge, **stop)
         return None, found[0], *found[2:]
     return None, *alternate(
