@@ -175,7 +175,10 @@ class _Half:
     def draw(self, noise, key, step, rng):
         """Draw the prior of the rows, then the rows; return the sum of squares of the residuals."""
         d = len(self.moments) - 1
-        prior = noise * _draw_prior(self.moments, rng)
+        # Bartlett's decomposition of Wishart's distribution, and where the mean is
+        normals = rng.standard_normal((d + 1, d))
+        roots = np.sqrt(rng.chisquare(d + self.moments[-1, -1] - np.arange(d)))
+        prior = noise * _gibbs_cpu.draw_prior(self.moments, _SPREAD, roots, normals)
         data = *self.lines.arrays, self.other.rows, self.other.bias
         how = prior, noise, key, step, self.fit_bias
         total, self.moments = _gibbs_cpu.draw(*data, *how, self.mine.rows, self.mine.bias)
@@ -189,22 +192,3 @@ def _random_model(entries, rank, rng):
     return Model(
         *(factor_of(_START * rng.standard_normal((n, rank), dtype)) for n in entries.shape)
     )
-
-
-@single_threaded_blas()
-def _draw_prior(moments, rng):
-    """Draw the precision of rows, and in a last column that times their mean.
-
-    Sums of products of the rows and a column of ones are what it takes. The prior of both is that
-    of Gauss and Wishart.
-    """
-    d, n, total = len(moments) - 1, moments[-1, -1], moments[:-1, -1]
-    scatter = moments[:-1, :-1] - np.outer(total, total) / (n + 1) + _SPREAD * np.eye(d)
-    # Bartlett's decomposition; any root of the inverse of the scatter will do.
-    lower = np.tril(rng.standard_normal((d, d)), -1)
-    lower.flat[:: d + 1] = np.sqrt(rng.chisquare(d + n - np.arange(d)))
-    root = np.linalg.solve(np.linalg.cholesky(scatter).T, lower)
-    prior = np.empty((d, d + 1))
-    prior[:, :d] = root @ root.T
-    prior[:, d] = root @ (root.T @ total / (n + 1) + rng.standard_normal(d) / (n + 1) ** 0.5)
-    return prior

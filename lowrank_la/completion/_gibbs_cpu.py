@@ -13,7 +13,7 @@ from .._kernels.rng import _MASK, _SHIFT, philox
 from .._kernels.syrk import add_gram, alone, padded
 from .._support.blocks import run_blocks
 from .._support.jit import kernel
-from ._cpu import block_of, row_gram
+from ._cpu import back_substitute, block_of, factorize, row_gram
 
 _PANEL = 256  # rows of a panel
 _LANES = 64  # systems side by side
@@ -182,6 +182,36 @@ def _draw_rows(
 
 
 @kernel
+def _draw_prior(moments, spread, roots, normals, out):
+    # (d + 1, d + 1), (), (d,), (d + 1, d) in; (d, d + 1) in and out: zeros, to which the precision
+    # is added, and in the last column that times the mean
+    d, one = np.uint64(len(roots)), np.uint64(1)
+    n, total = moments[d, d] + 1.0, moments[d]
+    gram, root = np.zeros((len(roots), len(roots) + 1)), np.empty(len(roots))
+    for r in range(d):
+        row, products = gram[r], moments[r]
+        for c in range(r, d):
+            row[c] = products[c] - total[r] * total[c] / n
+        row[r] += spread
+    factorize(gram, d, d)
+    for j in range(d):  # a column of a root of the precision: the inverse of a triangle times one
+        for r in range(j):
+            gram[r, d] = 0.0
+        gram[j, d] = roots[j]
+        for r in range(j + one, d):
+            gram[r, d] = normals[r, j]
+        back_substitute(gram, d, d, root)
+        along = normals[d, j] / np.sqrt(n)
+        for r in range(d):
+            along += root[r] * total[r] / n
+        for r in range(d):
+            row = out[r]
+            for c in range(d):
+                row[c] += root[r] * root[c]
+            row[d] += root[r] * along
+
+
+@kernel
 def _predict(lo, hi, b, rows, columns, left, right, n_draws, means, variances):
     # (nnz,) twice; (m, k + 1, s), (n, k + 1, s), () in; (nnz,) twice out
     k, n = np.uint64(left.shape[1] - 1), np.uint64(n_draws)
@@ -220,7 +250,19 @@ def draw(
     how = prior, noise, key, np.uint64(step), width, fit_bias
     with alone():
         run_blocks(_draw_rows, len(mine), block, (*data, *how, mine, bias, totals, moments))
-    return float(totals.sum()), moments.sum(axis=0)[: d + 1, : d + 1]
+    return float(totals.sum()), np.ascontiguousarray(moments.sum(axis=0)[: d + 1, : d + 1])
+
+
+def draw_prior(moments, spread, roots, normals):
+    """Draw the precision of lines, and in a last column that times their mean.
+
+    Sums of products of the lines and a column of ones are what it takes; roots of chi-squared
+    numbers and normal numbers make it random. The prior of both is that of Gauss and Wishart, whose
+    scatter is `spread` times the identity.
+    """
+    out = np.zeros((len(roots), len(roots) + 1))
+    _draw_prior(moments, spread, roots, normals, out)
+    return out
 
 
 def predict(rows, columns, left, right, n_draws):

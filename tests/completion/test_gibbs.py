@@ -14,7 +14,7 @@ from lowrank_la.completion import _gibbs_cpu
 from lowrank_la.completion._altmin import alternate, residuals
 from lowrank_la.completion._entries import arranged, moments
 from lowrank_la.completion._factors import factor_of
-from lowrank_la.completion._gibbs import _Chain, _draw_prior, sample
+from lowrank_la.completion._gibbs import _Chain, sample
 from tests.completion.problems import arranged_as_is, entries_of, low_rank, observed, ratings
 from tests.strategies import dtypes
 
@@ -110,7 +110,16 @@ def test_the_prior_is_drawn_from_its_conditional_distribution():
     X = np.random.default_rng(0).standard_normal((n, d)) @ some_prior(d)[:, :-1] + 1
     ones = np.column_stack([X, np.ones(n)])
     rng = np.random.default_rng(1)
-    priors = np.array([_draw_prior(ones.T @ ones, rng) for _ in range(4000)])
+    squares, normals = (
+        rng.chisquare(n + d - np.arange(d), (4000, d)),
+        rng.standard_normal((4000, d + 1, d)),
+    )
+    priors = np.array(
+        [
+            _gibbs_cpu.draw_prior(ones.T @ ones, 0.1, *how)
+            for how in zip(np.sqrt(squares), normals, strict=True)
+        ]
+    )
     precisions = priors[:, :, :-1]
     means = np.linalg.solve(precisions, priors[:, :, -1:])[:, :, 0]
     mean = X.sum(axis=0) / (n + 1)
