@@ -297,29 +297,32 @@ def _fit(data, rank, options, rng, held_out=None, init=None):
 
 
 def _solve(entries, rank, options, rng, watch, start):
-    common = {"fit_bias": options.fit_bias, "init": start}
-    ridge = {"ridge": options.alpha, "exponent": options.ridge_exponent}
-    stop = {"tol": options.tol, "max_iter": options.max_iter}
+    """Draws, if there are some, the model, whether it converged, and the history."""
     if options.solver == "gibbs":
         posterior = sample(
-            entries, rank, rng, n_sweeps=options.max_iter, callback=options.callback, **common,
+            entries, rank, rng, n_sweeps=options.max_iter, fit_bias=options.fit_bias,
             burn_in=min(_BURN_IN, options.max_iter - 1) if start is None else 0,
+            callback=options.callback, init=start,
         )  # fmt: skip
         return posterior, posterior.last, True, posterior.history
-    if options.loss != "squared":
+    common = {
+        "ridge": options.alpha, "exponent": options.ridge_exponent, "fit_bias": options.fit_bias,
+        "tol": options.tol, "max_iter": options.max_iter, "init": start,
+    }  # fmt: skip
+    if options.solver == "als" and options.loss == "squared":
+        return None, *alternate(
+            entries, rank, rng, nonnegative=options.nonnegative, watch=watch, **common,
+            executor=options.executor, device=options.device,
+        )  # fmt: skip
+    if options.loss == "squared":
+        found = recover(entries, rank, rng, callback=options.callback, **common)
+    else:
         found = fit_robust(
             entries, rank, rng, loss=options.loss, nonnegative=options.nonnegative,
-            exact_data=options.solver == "gauss_newton", callback=options.callback, **ridge,
-            **stop, fit_bias=options.fit_bias,
+            exact_data=options.solver == "gauss_newton", callback=options.callback, **common,
         )  # fmt: skip
-        return None, found[0], *found[2:]
-    if options.solver == "gauss_newton":
-        found = recover(entries, rank, rng, callback=options.callback, **common, **ridge, **stop)
-        return None, found[0], *found[2:]
-    return None, *alternate(
-        entries, rank, rng, nonnegative=options.nonnegative, watch=watch, **common, **ridge,
-        **stop, executor=options.executor, device=options.device,
-    )  # fmt: skip
+    model, _, converged, history = found
+    return None, model, converged, history
 
 
 def _scaled(held_out, entries):
