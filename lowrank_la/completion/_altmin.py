@@ -214,7 +214,7 @@ def alternate(
             if not (half_step.exact or nonnegative):
                 _make_orthogonal(other, mine)
             total = half_step(lines, other, mine, ridge)
-        history.append(total + ridge * _size(counts, model.columns))
+        history.append(max(0.0, total) + ridge * _size(counts, model.columns))
         if watch(model, history[-1]):
             return model.on("cpu"), True, history
         if len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]:
@@ -222,6 +222,7 @@ def alternate(
     return model.on("cpu"), False, history
 
 
+@single_threaded_blas()
 def _make_orthogonal(factor, partner):
     """Turn both factors, so that the columns of one are orthogonal and the product stays.
 

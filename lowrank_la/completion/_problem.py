@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._support.cuda import resolve_device
+from .._support.cuda import resolve_device, to_host
 from .._support.validation import (
     as_floats,
     check_choice,
@@ -93,6 +93,8 @@ def _require_agreement(options):
         raise ValueError(f"loss={options.loss!r} is for the solvers 'als' and 'gauss_newton'")
     if solver != "als" and options.nonnegative:
         raise ValueError(f"nonnegative=True is for solver='als', not {solver!r}")
+    if options.executor and options.device == "cuda":
+        raise ValueError("executor is for device='cpu'")
     for name, given in (
         ("executor", options.executor),
         ("device='cuda'", options.device == "cuda"),
@@ -128,7 +130,7 @@ def checked_rank(rank, shape):
 
 def checked_data(rows, columns, values, shape, sample_weight):
     """Entries as arrays of one dimension, finite, within a shape."""
-    values = as_floats("values", values)
+    values = to_host(as_floats("values", values))
     if values.ndim != 1 or not len(values):
         raise ValueError(f"values has shape {values.shape}: a non-empty array of one dimension")
     if not np.isfinite(values).all():
@@ -178,7 +180,7 @@ def checked_pairs(rows, columns, shape):
 
 def _checked_indices(name, indices, n):
     try:
-        indices = np.asarray(indices)
+        indices = to_host(indices)
     except ValueError as error:  # of unequal lengths
         raise ValueError(f"{name} is not an array: {error}") from error
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size):

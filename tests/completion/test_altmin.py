@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from hypothesis import given
+from threadpoolctl import threadpool_limits
 
 from lowrank_la.completion import _altmin, _cpu
 from lowrank_la.completion._altmin import HalfStep, alternate, objective, residuals, spectral_start
@@ -294,14 +295,15 @@ def bits(model):
 @pytest.mark.parametrize("exact", [True, False])
 def test_threads_and_executors_change_no_bit(exact, monkeypatch):
     monkeypatch.setattr(_altmin, "_EXACT", 100 if exact else 0)
-    monkeypatch.setattr(_cpu, "_BLOCK", 500)
-    monkeypatch.setattr(_altmin, "_RUN", 700)
-    arranged = arranged_as_is(ratings(300, 40, 5000, weighted=True), (300, 40))
+    monkeypatch.setattr(_cpu, "_BLOCK", 5000)
+    monkeypatch.setattr(_altmin, "_RUN", 7000)
+    arranged = arranged_as_is(ratings(3000, 400, 50_000, weighted=True), (3000, 400))
     found, histories = [], []
     with ThreadPoolExecutor(3) as pool:
         for n_threads, executor in ((1, None), (2, None), (2, pool)):
             monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", n_threads)
-            model, _, history = alternated(arranged, 4, max_iter=4, executor=executor)
+            with threadpool_limits(n_threads):
+                model, _, history = alternated(arranged, 9, max_iter=3, executor=executor)
             found.append(bits(model))
             histories.append(history)
     assert found[0] == found[1] == found[2]

@@ -17,6 +17,7 @@ from lowrank_la.completion._entries import moments
 from lowrank_la.completion._problem import checked_data
 from tests.completion.problems import entries_of, low_rank, observed, ratings
 from tests.reference import completion as reference
+from tests.strict import Strict
 
 close, same = np.testing.assert_allclose, np.testing.assert_array_equal
 FACTORS = ("left", "right", "row_bias", "column_bias")
@@ -59,6 +60,7 @@ def test_exact_recovery(alpha, seed):
     share = 5 * 3 * (120 + 100 - 3) / A.size
     options = {"alpha": alpha, "fit_bias": False, "tol": 1e-14, "max_iter": 400}
     result = als(*observed(A, share, seed + 1), A.shape, 3, **options)
+    assert (result.history >= 0).all()
     assert np.linalg.norm(whole(result) - A) < 1e-5 * np.linalg.norm(A)
 
 
@@ -259,6 +261,17 @@ def test_values_of_any_type(kind):
     values = np.round(3 * values).astype(kind)
     wide = values.astype(np.float32 if kind == ">f4" else np.float64)
     assert_same_bits(*(als(rows, columns, given, shape, rank=2) for given in (values, wide)))
+
+
+def test_arrays_on_a_gpu_are_fetched():
+    rows, columns, values, shape = tight()
+    weights = np.linspace(1, 2, len(values))
+    expected = als(rows, columns, values, shape, 2, sample_weight=weights)
+    there = [array.view(Strict) for array in (rows, columns, values, weights)]
+    result = als(*there[:3], shape, 2, sample_weight=there[3])
+    assert_same_bits(result, expected)
+    assert type(result.left) is np.ndarray
+    same(result.predict(*there[:2]), expected.predict(rows, columns))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])

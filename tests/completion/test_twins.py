@@ -1,6 +1,7 @@
 """The CUDA twins of the completion kernels do what the CPU's do, alone and in whole fits."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,6 +140,24 @@ def test_arrays_stay_on_the_gpu(exact, monkeypatch):
     assert isinstance(residuals(data, fixed, there, "cuda"), Strict)
     HalfStep(0.5, True, exact=exact)(lines, other, mine, 1.0)
     close(there.rows.get(), mine.rows, atol=1e-9)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_fits_on_the_gpu_mix_no_arrays(exact, monkeypatch):
+    strict_gpu(monkeypatch, _cuda)
+    monkeypatch.setattr(_altmin, "_EXACT", 10 * exact)
+    rows, columns, values, weights = ratings(4, 3, 12)
+    result = complete(
+        rows, columns, values, (4, 3), 1, solver="als", device="cuda", rng=0, max_iter=2, tol=1.0,
+        sample_weight=weights, early_stopping=True,
+    )  # fmt: skip
+    assert type(result.left) is np.ndarray
+    assert np.isfinite(result.history).all()
+
+
+def test_executors_are_for_the_cpu():
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="executor"):
+        complete([0], [0], [1.0], rank=1, device="cuda", executor=pool)
 
 
 def test_ranks_beyond_the_room():
