@@ -15,7 +15,7 @@ from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, checked_sparse
 from ._complete import complete
-from ._estimators_base import CompletionBase
+from ._estimators_base import CompletionBase, check_range
 from ._fold_in import filled, fold_in, rows_of, spread_of
 
 
@@ -214,9 +214,10 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         A = self._observed(X, reset=True)
         if not A.nnz:
             raise ValueError("X has no observed entry")
+        check_range("X", A.data)
         self._kept = np.bincount(A.indices, minlength=A.shape[1]) > 0
         self._warn_of_empty()
-        known = A[:, self._kept]
+        known = self._known(A)
         with Progress(self, self.verbose) as progress:
             result = complete(
                 rows_of(known), known.indices, known.data, known.shape,
@@ -276,7 +277,7 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         check_is_fitted(self)
         self._require_budget(X)
         A = self._observed(X, reset=False)
-        known = A[:, self._kept]
+        known = self._known(A)
         names = "alpha", "ridge_exponent", "fit_bias", "nonnegative", "loss"
         how = {name: getattr(self, name) for name in names}
         out = filled(fold_in(self._result, known, self._spread, **how), known)
@@ -285,6 +286,10 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         if self.indicator_ is None:
             return out
         return np.hstack([out, np.asarray(self.indicator_.transform(_holes(A)), out.dtype)])
+
+    def _known(self, A):
+        """Columns that had an observed entry in the fit."""
+        return A if self._kept.all() else A[:, self._kept]
 
     def _widened(self, out, A):
         """Put in the columns that were empty in the fit: zeros, and what is observed now."""

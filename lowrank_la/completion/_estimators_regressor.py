@@ -14,8 +14,8 @@ from .._support.progress import Progress, with_callbacks
 from .._support.random import as_generator
 from .._support.validation import all_or_nothing, check_integer, check_weights
 from ._context import fit_observations
-from ._estimators_base import CompletionBase
-from ._observations import carried, carried_effects, codes_among, observed
+from ._estimators_base import CompletionBase, check_range
+from ._observations import carried, carried_effects, codes_among, named, observed
 
 _PAIRS = 1 << 20  # predicted at a time for recommendations
 
@@ -213,7 +213,8 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         """Take more observations into account, of known and of new rows and columns.
 
         All observations are fitted, from where the last fit ended: that takes few sweeps if the
-        new ones are few. Without a fit before, it is :meth:`fit`.
+        new ones are few. Without a fit before, it is :meth:`fit`. With `early_stopping`, what is
+        held out is drawn anew.
 
         Parameters
         ----------
@@ -308,7 +309,7 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         check_is_fitted(self)
         n, single = check_integer("n", n, 1), np.ndim(row) == 0
         labels = np.asarray([row] if single else row, object if isinstance(row, list) else None)
-        rows = codes_among(self._observations.labels[:1], [labels])[0]
+        rows = named("row", self._observations.labels[0].codes_of, labels)
         rows = np.where(rows < 0, self._observations.shape[0] - 1, rows)
         seen = self._observations.columns_of(rows) if exclude_seen else [[]] * len(rows)
         found = [self._best(*pair, n) for pair in zip(self._scores(rows), seen, strict=True)]
@@ -335,6 +336,7 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         y = check_array(y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y")
         y = column_or_1d(y, warn=True)
         check_consistent_length(columns[0], y)
+        check_range("y", y)
         weights = None if sample_weight is None else check_weights(sample_weight, len(y))
         return observed(columns, y, weights)
 

@@ -39,7 +39,7 @@ class Observations:
     def more(self, other):
         """Return these observations and others."""
         labels = [
-            _named(column, mine.joined, theirs)
+            named(f"column {column} of X", mine.joined, theirs)
             for column, (mine, theirs) in enumerate(zip(self.labels, other.labels, strict=True))
         ]
         codes = [
@@ -87,14 +87,16 @@ def observed(columns, values, weights=None):
         values, weights = values[counted], weights[counted]
     if weights is not None and (weights == 1).all():
         weights = None
-    pairs = [_named(number, encoded, column) for number, column in enumerate(columns)]
+    pairs = [
+        named(f"column {number} of X", encoded, column) for number, column in enumerate(columns)
+    ]
     return Observations(*map(tuple, zip(*pairs, strict=True)), values, weights)
 
 
 def codes_among(labels, columns):
     """Codes of columns among labels that are known; -1 stands for those that are not."""
     return [
-        _named(number, known.codes_of, column)
+        named(f"column {number} of X", known.codes_of, column)
         for number, (known, column) in enumerate(zip(labels, columns, strict=True))
     ]
 
@@ -143,9 +145,9 @@ def _concatenated(*parts):
     )
 
 
-def _named(column, function, argument):
-    """Call a function whose errors do not know which column is meant."""
+def named(name, function, labels):
+    """Call a function whose errors do not know what the user calls these labels."""
     try:
-        return function(argument)
+        return function(labels)
     except ValueError as error:
-        raise ValueError(f"column {column} of X has {error}") from error
+        raise ValueError(f"{name} has {error}") from error

@@ -260,6 +260,7 @@ REFUSED = {
     "words": (np.full((3, 2), "a"), {}, "float"),
     "gibbs": (X, {"solver": "gibbs"}, "MatrixCompletionRegressor"),
     "no number": (X, {"missing_values": "a"}, "missing_values"),
+    "too large": (X * 1e300, {}, "X has numbers"),
     "no rank": (X, {"rank": 0}, "rank"),
     "unknown rank": (X, {"rank": "best"}, "rank"),
     "no bytes": (X, {"max_bytes": 0}, "max_bytes"),

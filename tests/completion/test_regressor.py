@@ -149,6 +149,7 @@ BAD = {
     "ragged": ([[1, 2], [3]], Y[:2], "array"),
     "too many targets": (X, Y[:-1], "inconsistent"),
     "NaN target": (X, np.where(Y > 3, np.nan, Y), "y contains NaN"),
+    "too small": (X, Y * 1e-310, "y has numbers"),
     "no hash": (np.array([[{}, 1], ["a", 2]], object), Y[:2], "column 0 of X"),
 }
 
@@ -356,6 +357,8 @@ def test_there_may_be_nothing_to_recommend():
     labels, values = fitted.recommend("a")
     assert len(labels) == len(values) == 0
     assert fitted.recommend("b")[0].tolist() == [2]
+    with pytest.raises(ValueError, match="row has numbers where fit saw text"):
+        fitted.recommend(1)
     for n in (0, -1, 1.5, "many", None):
         with pytest.raises(ValueError, match="n="):
             fitted.recommend("a", n)
