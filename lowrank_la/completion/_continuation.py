@@ -6,22 +6,25 @@ factors follow it to a matrix that fits (Kummerle and Mayrink Verdun 2021, in fa
 path is tried first, and slower ones where it leads nowhere.
 """
 
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._altmin import HalfStep, residuals, spectral_start
+from ._entries import Entries
 from ._factors import Model, factor_of
 from ._gauss_newton import gauss_newton
 
-_PATHS = 0.5, 0.8, 0.9, 0.95, 0.975, 0.9875  # factors of eps, from cheap to dear
+# factors of eps, from cheap to dear; and whether lines with few entries are left out at first
+_PATHS = (0.5, False), (0.8, False), (0.9, True), (0.95, False), (0.95, True), (0.975, True)
 _SWEEPS = 4  # of least squares for each eps
 _BEGIN, _END = 0.5, 1e-7  # eps at first and at last, of the largest singular value
 _FIRST_TRY = 0.1  # the same: Gauss-Newton steps are tried from here on
 _NEXT_TRY = 0.3  # factor of eps from one try to the next
 _LEFT = 0.7  # share of the residual that a step of such a try leaves, at most
 _STALLED = 0.5  # share of the residual that is left when eps is a tenth, at least
+_SPARE = 2  # entries of a line beyond its unknowns, if they are not few
 _BIAS_SWEEPS = 5  # before the start
 
 
@@ -66,26 +69,54 @@ def recover(
     history : list of float
         Root mean square residuals; the last one is the model's.
     """
-    exact, dtype = _doubled(entries), entries.rows.values.dtype
     watch = _Watch(callback, max_iter)
-    newton = partial(
-        gauss_newton, exact, ridge=ridge, exponent=exponent, fit_bias=fit_bias, tol=tol, watch=watch
-    )
+    problem = _Problem(_doubled(entries), ridge, exponent, fit_bias, tol, watch)
     if init is not None:
-        best = _as(init, float)
-        rms, converged = newton(best)
+        best = _as(init, np.float64)
+        rms, converged = problem.newton(best)
     else:
-        start = _start(exact, rank, rng, fit_bias)
-        rms, converged, best = np.inf, False, start
-        for shrink in (0.8,) if ridge else _PATHS:
-            path = _Path(exact, start.copy(), fit_bias, newton, watch)
-            found = path.follow(shrink, tol, ridge)
-            if found[0] < rms:
-                rms, converged, best = found
-            if converged or watch.stopped:
-                break
+        rms, converged, best = _search(problem, rank, rng)
     watch.history.append(rms)
+    dtype = entries.rows.values.dtype
     return _as(best, dtype), len(watch.history), converged or watch.asked, watch.history
+
+
+def _search(problem, rank, rng):
+    """Follow one path after another until one leads to a model that fits, or cannot fit better.
+
+    Return residual, convergence, and model.
+    """
+    start = _start(problem.entries, rank, rng, problem.fit_bias)
+    best = np.inf, False, start
+    core = _core(problem.entries, rank + problem.fit_bias + _SPARE)
+    for shrink, without_poor in _PATHS:
+        if without_poor and core is None:
+            continue
+        found = _Path(problem, start.copy(), core if without_poor else None).follow(shrink)
+        if found[0] < best[0]:
+            best = found
+        if best[1] or problem.watch.stopped or problem.ridge:
+            break
+    return best
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is to be solved at the end of a path."""
+
+    entries: Entries
+    ridge: float
+    exponent: float
+    fit_bias: bool
+    tol: float
+    watch: Callable
+
+    def newton(self, model, entries=None, **options):
+        """Gauss-Newton steps, in place; return residual and convergence."""
+        return gauss_newton(
+            entries or self.entries, model, ridge=self.ridge, exponent=self.exponent,
+            fit_bias=self.fit_bias, tol=self.tol, watch=self.watch, **options,
+        )  # fmt: skip
 
 
 class _Watch:
@@ -144,67 +175,132 @@ def _start(entries, rank, rng, fit_bias):
     return model
 
 
-class _Path:
-    """Models for falling eps."""
+@dataclass(frozen=True)
+class _Core:
+    """Entries of which those of poor lines have no weight, and who is not poor."""
 
-    def __init__(self, entries, model, fit_bias, newton, watch):
-        self.entries, self.model, self.newton, self.watch = entries, model, newton, watch
-        self.half_step = HalfStep(fit_bias=fit_bias)
-        self.share = float(np.sum(entries.rows.amounts)) / (entries.shape[0] * entries.shape[1])
+    entries: Entries
+    rich_columns: np.ndarray
+
+
+def _core(entries, least):
+    """Leave out lines with fewer entries; None if there are none."""
+    sides = entries.rows, entries.columns
+    rich = [_counts(lines) >= least for lines in sides]
+    if all(np.all(mine) for mine in rich):
+        return None
+    rows, columns = (
+        lines.weighted(_weights(lines) * (np.repeat(mine, np.diff(lines.starts)) & others))
+        for lines, mine, others in (
+            (sides[0], rich[0], rich[1][sides[0].others]),
+            (sides[1], rich[1], rich[0][sides[1].others]),
+        )
+    )
+    return _Core(replace(entries, rows=rows, columns=columns), rich[1])
+
+
+def _weights(lines):
+    return lines.weights if len(lines.weights) else np.ones(len(lines.others))
+
+
+def _counts(lines):
+    """Entries of each line that have a weight."""
+    ends = np.concatenate([[0], np.cumsum(_weights(lines) > 0)])
+    return np.diff(ends[lines.starts])
+
+
+class _Path:
+    """Models for falling eps, of all entries or of a core.
+
+    Attributes
+    ----------
+    model : Model
+        Changed in place.
+    sizes : ndarray of shape (rank,)
+        Its singular values.
+    """
+
+    def __init__(self, problem, model, core):
+        self.problem, self.model, self.core = problem, model, core
+        self.entries = core.entries if core else problem.entries
+        self.half_step = HalfStep(fit_bias=problem.fit_bias)
+        self.share = self.entries.rows.amounts.mean() / self.entries.shape[1]
         self.sizes = model.balance()
 
-    def follow(self, shrink, tol, ridge):
+    def follow(self, shrink):
         """Return residual, convergence and model of the end, or of what a try has found."""
-        largest = self.sizes[0]
-        eps, trial, mark, past = _BEGIN * largest, _FIRST_TRY * largest, 0.0, np.inf
-        rms = np.inf
-        mark = eps / 10
-        while eps > _END * largest:
+        problem, largest = self.problem, self.sizes[0]
+        trial, mark, past = _FIRST_TRY * largest, 0.1 * _BEGIN * largest, np.inf
+        eps, end, rms = _BEGIN * largest, self._end(), np.inf
+        while eps > end:
             rms = self._improve(eps)
-            if self.watch(rms) or rms <= tol:
-                return rms, rms <= tol, self.model
-            if eps <= trial and not ridge:
+            if problem.watch(rms) or rms <= problem.tol:
+                break
+            if eps <= trial and not problem.ridge:
                 found = self._tried(eps)
                 if found is not None:
                     return found
                 trial *= _NEXT_TRY
             if eps <= mark:
                 if self.sizes[-1] > eps and rms > _STALLED * past:
-                    break
-                mark, past = eps / 10, rms
+                    break  # no direction is to come that would meet more
+                mark, past = 0.1 * mark, rms
             eps *= shrink
-        model = self.model.copy()
-        found = self.newton(model)
-        if found[1]:
-            return *found, model
-        return rms, False, self.model
+        return self._finished(self.model.copy()) or (rms, False, self.model)
+
+    def _end(self):
+        """Return the last eps; no less than a ridge that stays."""
+        problem = self.problem
+        stays = problem.ridge * np.mean(self.entries.rows.amounts**problem.exponent)
+        return max(_END * self.sizes[0], stays / self.share)
 
     def _improve(self, eps):
         """Sweeps with the ridge that belongs to eps; return the root mean square residual."""
-        rows, columns = self.entries.rows, self.entries.columns
-        model = self.model
+        rows, columns, model = self.entries.rows, self.entries.columns, self.model
         ridge = np.append(self.share * eps * eps / (self.sizes + eps), 0.0)
         for _ in range(_SWEEPS):
             self.half_step(columns, model.rows, model.columns, ridge)
             self.half_step(rows, model.columns, model.rows, ridge)
         gaps = residuals(rows, model.columns, model.rows)
         self.sizes = model.balance()
-        weights = rows.weights if len(rows.weights) else None
-        return float(np.average(gaps * gaps, weights=weights)) ** 0.5
+        return float(np.average(gaps * gaps, weights=_weights(rows))) ** 0.5
 
     def _tried(self, eps):
-        """Gauss-Newton steps from here, in the directions that eps leaves alive."""
-        alive = int(np.count_nonzero(self.sizes > eps))
+        """Gauss-Newton steps from here, in the directions that eps leaves alive.
+
+        Return residual, True and model; or None if the steps lead nowhere.
+        """
+        rank, alive = self.model.rank, int(np.count_nonzero(self.sizes > eps))
         if not alive:
             return None
-        rank = self.model.rank
-        pair = self.model.rows, self.model.columns
-        model = Model(*(factor_of(factor.values[:, :alive], factor.bias) for factor in pair))
-        rms, converged = self.newton(model, left=_LEFT)
-        if not converged or (alive < rank and rms > 1e-10):
+        model = _resized(self.model, alive)
+        rms, converged = self.problem.newton(model, self.entries, left=_LEFT)
+        if not converged or (alive < rank and rms > self.problem.tol):
             return None
-        padded = (
-            factor_of(np.pad(factor.values, ((0, 0), (0, rank - alive))), factor.bias)
-            for factor in (model.rows, model.columns)
+        return (
+            self._finished(_resized(model, rank))
+            if self.core
+            else (rms, True, _resized(model, rank))
         )
-        return rms, True, Model(*padded)
+
+    def _finished(self, model):
+        """Gauss-Newton steps with all entries; residual, True and model, or None."""
+        if self.core is not None:  # the rest is least squares
+            rows, columns = self.problem.entries.rows, self.problem.entries.columns
+            known = rows.weighted(_weights(rows) * self.core.rich_columns[rows.others])
+            self.half_step(known, model.columns, model.rows, 0.0)
+            self.half_step(columns, model.rows, model.columns, 0.0)
+        rms, converged = self.problem.newton(model)
+        return (rms, True, model) if converged else None
+
+
+def _resized(model, rank):
+    """Return a copy of another rank: with fewer columns, or with some of zeros."""
+    sides = model.rows, model.columns
+    more = max(0, rank - model.rank)
+    return Model(
+        *(
+            factor_of(np.pad(side.values[:, :rank], ((0, 0), (0, more))), side.bias)
+            for side in sides
+        )
+    )

@@ -11,13 +11,13 @@ from .._support.blocks import aligned, run_blocks
 from . import _cpu, _tangent_cpu
 from ._altmin import residuals
 
-_CG_STEPS = 300  # for one step, at most
+_CG_STEPS = 100  # for one step, at most
 _FORCING = 0.1  # share of the gradient that conjugate gradients leave, at most
 _FINEST = 1e-6  # and at least
 _DAMPING = 1e-3  # the least that is not zero
 _HOPELESS = 1e6  # a step with such damping goes nowhere
 _GAIN = 1e-8  # share of the objective that a step must promise
-_GROWTH = 4.0  # of the matrix: it is on its way to infinity
+_GROWTH = 2.0  # of the matrix: it is on its way to infinity
 _LANES = 8  # rows of arrays are as long as some cache lines
 
 
@@ -29,7 +29,7 @@ def gauss_newton(
     exponent=0.0,
     fit_bias=False,
     tol=1e-10,
-    max_iter=50,
+    max_iter=30,
     left=1.0,
     watch=None,
 ):
@@ -66,7 +66,7 @@ def gauss_newton(
     largest = _GROWTH * _norm(model)
     for t in range(max_iter):
         before = step.rms
-        if before <= tol or not step.take():
+        if before <= tol or not step.take(tol):
             return before, bool(step.damping < 1)
         if (watch is not None and watch(step.rms)) or _norm(model) > largest:
             break
@@ -205,14 +205,18 @@ class Projection:
             objective += self.ridge * (rows.size() + columns.size())
         return objective, (squares / self._amount) ** 0.5
 
-    def take(self):
-        """Make a step that lowers the objective; return False if none promises to."""
+    def take(self, tol):
+        """Make a step that lowers the objective; return False if none promises to.
+
+        It is no more exact than a residual of `tol` needs.
+        """
         rows, columns = self.rows, self.columns
         columns.differentiate(rows)
         before = [side.unknown.copy() for side in (rows, columns)]
         newton = columns.solved(columns.gradient)
         slope = _dot(columns.gradient, newton)
-        forcing = min(_FORCING, max(_FINEST, 0.9 * slope / self._slope))
+        finest = max(_FINEST, 0.1 * tol / self.rms)
+        forcing = min(_FORCING, max(finest, 0.9 * slope / self._slope))
         while self.damping < _HOPELESS:
             change, gain = self._step(newton, slope, forcing)
             if not gain > _GAIN * self.objective:
