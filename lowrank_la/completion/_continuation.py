@@ -24,6 +24,7 @@ _FIRST_TRY = 0.1  # the same: Gauss-Newton steps are tried from here on
 _NEXT_TRY = 0.3  # factor of eps from one try to the next
 _LEFT = 0.7  # share of the residual that a step of such a try leaves, at most
 _STALLED = 0.5  # share of the residual that is left when eps is a tenth, at least
+_ALIKE = 0.01  # relative difference of residuals
 _SPARE = 2  # entries of a line beyond its unknowns, if they are not few
 _BIAS_SWEEPS = 5  # before the start
 
@@ -93,9 +94,9 @@ def _search(problem, rank, rng):
         if without_poor and core is None:
             continue
         found = _Path(problem, start.copy(), core if without_poor else None).follow(shrink)
-        if found[0] < best[0]:
-            best = found
-        if best[1] or problem.watch.stopped or problem.ridge:
+        alike = abs(found[0] - best[0]) < _ALIKE * found[0]  # what is left is noise
+        best = min(best, found, key=lambda end: end[0])
+        if best[1] or alike or problem.watch.stopped or problem.ridge:
             break
     return best
 
@@ -231,7 +232,7 @@ class _Path:
         """Return residual, convergence and model of the end, or of what a try has found."""
         problem, largest = self.problem, self.sizes[0]
         trial, mark, past = _FIRST_TRY * largest, 0.1 * _BEGIN * largest, np.inf
-        eps, end, rms = _BEGIN * largest, self._end(), np.inf
+        eps, end, rms = _BEGIN * largest, self._end(), self._rms()
         while eps > end:
             rms = self._improve(eps)
             if problem.watch(rms) or rms <= problem.tol:
@@ -261,8 +262,12 @@ class _Path:
         for _ in range(_SWEEPS):
             self.half_step(columns, model.rows, model.columns, ridge)
             self.half_step(rows, model.columns, model.rows, ridge)
-        gaps = residuals(rows, model.columns, model.rows)
         self.sizes = model.balance()
+        return self._rms()
+
+    def _rms(self):
+        rows = self.entries.rows
+        gaps = residuals(rows, self.model.columns, self.model.rows)
         return float(np.average(gaps * gaps, weights=_weights(rows))) ** 0.5
 
     def _tried(self, eps):

@@ -16,7 +16,7 @@ _FORCING = 0.1  # share of the gradient that conjugate gradients leave, at most
 _FINEST = 1e-6  # and at least
 _DAMPING = 1e-3  # the least that is not zero
 _HOPELESS = 1e6  # a step with such damping goes nowhere
-_GAIN = 1e-8  # share of the objective that a step must promise
+_GAIN = 1e-6  # share of the objective that a step must promise
 _GROWTH = 2.0  # of the matrix: it is on its way to infinity
 _LANES = 8  # rows of arrays are as long as some cache lines
 
@@ -30,7 +30,7 @@ def gauss_newton(
     fit_bias=False,
     tol=1e-10,
     max_iter=30,
-    left=1.0,
+    left=np.inf,
     watch=None,
 ):
     """Improve a model until its residual vanishes, or no step promises a gain.
