@@ -89,11 +89,10 @@ class Draws(NamedTuple):
         return float(np.median(self.errors))
 
 
-def draws(solver, case, n_draws, quick):
-    """Solve some draws, of seeds from 0."""
+def draws(solver, made):
+    """Solve some problems."""
     found = Draws([], [])
-    for seed in range(n_draws):
-        problem = case.problem(seed, quick)
+    for problem in made:
         start = time.process_time()
         factors = SOLVERS[solver](problem)
         found.seconds.append(time.process_time() - start)
@@ -107,11 +106,12 @@ def compared_rows(bench, cases, ours, others, error):
     others = peers.installed(dict.fromkeys(others))
     for case in cases:
         title, n_draws = case.title(bench.quick), 2 if bench.quick else case.n_draws
-        mine = draws(ours, case, n_draws, bench.quick)
+        made = [case.problem(seed, bench.quick) for seed in range(n_draws)]
+        mine = draws(ours, made)
         yield demanded_row(bench, title, case, ours, mine, error)
         for peer in others:
             few = n_draws if peer == ALS else min(n_draws, 2)
-            theirs = draws(peer, case, few, bench.quick)
+            theirs = draws(peer, made[:few])
             yield Row(
                 title, ours, peer, np.median(mine.seconds), np.median(theirs.seconds),
                 measure=f"share with an error < {error:g}", quality=mine.share(error),
