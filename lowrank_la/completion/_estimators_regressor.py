@@ -308,7 +308,9 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         """
         check_is_fitted(self)
         n, single = check_integer("n", n, 1), np.ndim(row) == 0
-        labels = np.asarray([row] if single else row, object if isinstance(row, list) else None)
+        labels = np.asarray(
+            [row] if single else row, object if isinstance(row, list | tuple) else None
+        )
         rows = named("row", self._observations.labels[0].codes_of, labels)
         rows = np.where(rows < 0, self._observations.shape[0] - 1, rows)
         seen = self._observations.columns_of(rows) if exclude_seen else [[]] * len(rows)
@@ -342,28 +344,27 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
 
     def _columns(self, X, *y, reset):
         """Labels, column by column: those of a data frame need not have one type."""
-        frame = hasattr(X, "iloc") or hasattr(X, "get_columns")  # of pandas, or of polars
-        if not frame:
+        columns = _columns_of_frame(X)
+        if columns is None:
             if isinstance(X, list | tuple):
                 X = np.array(X, object)  # numbers stay apart from text
             X = check_array(X, dtype=None, estimator=self, input_name="X")
+            columns = list(X.T)
         elif not len(X):
             raise ValueError("Found array with 0 sample(s): X has none, a minimum of 1 is required")
         validate_data(self, X, *y, reset=reset, skip_check_array=True)
-        if reset and X.shape[1] < 2:
+        if len(columns) < 2:
             raise ValueError(
-                f"X has {X.shape[1]} feature(s): two are needed, the labels of rows and of columns"
+                f"X has {len(columns)} feature(s): two are needed, the labels of rows and of "
+                "columns"
             )
-        if hasattr(X, "iloc"):
-            series = [X.iloc[:, c] for c in range(X.shape[1])]
-            return [s.array if hasattr(s.dtype, "categories") else s.to_numpy() for s in series]
-        return [column.to_numpy() for column in X.get_columns()] if frame else list(X.T)
+        return columns
 
     def _fit(self, observations, go_on):
         rng = as_generator(self.random_state)
         rank = self._rank_within(*(size - 1 for size in observations.shape))
         start, effects = None, [np.zeros(len(labels)) for labels in observations.labels[2:]]
-        if go_on:
+        if go_on and len(self._observations.labels) == len(observations.labels):
             rank = self.rank_ if rank == "auto" else rank
             effects = carried_effects(self._effects, self._observations, observations)
             if rank >= self.rank_:
@@ -422,3 +423,13 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         tags.input_tags.string = True
         tags.regressor_tags.poor_score = True  # where labels are numbers at random
         return tags
+
+
+def _columns_of_frame(X):
+    """Columns of a data frame of pandas or of polars; None if X is none."""
+    if hasattr(X, "get_columns"):
+        return [column.to_numpy() for column in X.get_columns()]
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+        return None
+    series = [X.iloc[:, c] for c in range(X.shape[1])]
+    return [s.array if hasattr(s.dtype, "categories") else s.to_numpy() for s in series]

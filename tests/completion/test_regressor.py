@@ -137,9 +137,27 @@ def test_labels_of_another_kind_are_refused():
         assert pickle.dumps(fitted) == before
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@given(
+    integers((8, 3), 0, 3),
+    integers(8, -3, 3),
+    st.sampled_from([2, 3]),
+    st.sampled_from(
+        [{}, {"loss": "huber"}, {"loss": "l1"}, {"nonnegative": True}, {"solver": "gibbs"}]
+    ),
+)
+def test_predictions_are_finite_whatever_is_asked(data, y, n_features, options):
+    fitted = model(max_iter=20, alpha=1.0, **options).fit(data[:, :n_features], y)
+    everything = np.argwhere(np.ones([5] * n_features))
+    assert np.isfinite(fitted.predict(everything)).all()
+    assert np.abs(fitted.predict(everything)).max() < 100
+
+
 BAD = {
     "one column": (X[:, :1], Y, "1 feature"),
     "one dimension": (X[:, 0], Y, "2D array"),
+    "a series": (pd.Series(X[:, 0]), Y, "2D array|2-dim"),
+    "a frame of one column": (pd.DataFrame(X[:, :1]), Y, "1 feature"),
     "NaN": (np.where(X == 3, np.nan, X), Y, "NaN"),
     "None": ([["a", None], ["b", "c"]], Y[:2], "NaN|column 1 of X"),
     "NaN in a frame": (pd.DataFrame({"a": ["x", None], "b": [1, 2]}), Y[:2], "column 0 of X"),
@@ -317,6 +335,16 @@ def test_a_warm_start_forgets_other_labels():
     assert fitted.score(X[X[:, 0] < 30], Y[X[:, 0] < 30]) > 0.98
 
 
+def test_a_warm_start_takes_context_or_leaves_it():
+    data, y, _ = with_context(1000)
+    pairs = data[["i", "j"]]
+    for first, second in ((pairs, data), (data, pairs)):
+        fitted = model(warm_start=True).fit(first, y).fit(second, y)
+        np.testing.assert_array_equal(
+            fitted.predict(second), model().fit(second, y).predict(second)
+        )
+
+
 # Recommendations
 
 
@@ -338,7 +366,7 @@ def test_recommendations_are_the_best_that_are_new(solver):
 def test_recommendations_for_many_rows(monkeypatch):
     monkeypatch.setattr("lowrank_la.completion._estimators_regressor._PAIRS", 3 * N)
     fitted = model().fit(X, Y)
-    found = fitted.recommend([5, 999, 7, 5, *range(10)], 4)
+    found = fitted.recommend((5, 999, 7, 5, *range(10)), 4)
     for row, (labels, values) in zip([5, 999, 7, 5, *range(10)], found, strict=True):
         alone = fitted.recommend(row, 4)
         np.testing.assert_array_equal(labels, alone[0])
