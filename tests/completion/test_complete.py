@@ -4,6 +4,7 @@ import tracemalloc
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from lowrank_la.completion import CompletionResult, _altmin, complete
-from lowrank_la.completion._complete import _split
-from lowrank_la.completion._entries import moments
+from lowrank_la.completion._complete import _split, _start
+from lowrank_la.completion._entries import arranged, moments
 from lowrank_la.completion._problem import checked_data
 from tests.completion.problems import entries_of, low_rank, observed, ratings
 from tests.reference import completion as reference
@@ -442,12 +443,18 @@ def test_a_fit_goes_on_with_more_rows_columns_and_a_larger_rank():
     assert more.history[-1] < 0.97 * first.history[-1]
 
 
-def test_a_fit_goes_on_with_values_in_other_units():
-    *entries, shape = noisy()
-    first, other = als(*entries, shape), (*entries[:2], 5 * entries[2] + 100)
-    again = als(*other, shape, init=first)
-    assert again.n_iter < first.n_iter
-    close(again.history[0], first.history[-1], rtol=0.05)
+def test_a_fit_goes_on_from_the_predictions_of_another():
+    """In units of other values, about another mean."""
+    rows, columns, values, shape = tight()
+    first = als(rows, columns, values, shape, 2)
+    some = values > 0
+    data = checked_data(rows[some], columns[some], 3 * values[some], shape, None)
+    entries = arranged(
+        data.rows, data.columns, data.values, None, shape, *moments(data.values, None, True)
+    )
+    start = _start(first, 2, entries, SimpleNamespace(fit_bias=True), np.random.default_rng(0))
+    found = start.predict(rows, columns) * entries.scale + entries.mean
+    close(found, first.predict(rows, columns), rtol=1e-9)
 
 
 def test_a_callback_sees_and_stops():
