@@ -15,6 +15,7 @@ from .._support.random import as_generator
 from .._support.validation import all_or_nothing, check_integer, check_weights
 from ._context import fit_observations
 from ._estimators_base import CompletionBase, check_range
+from ._labels import columns_of_frame
 from ._observations import carried, carried_effects, codes_among, named, observed
 
 _PAIRS = 1 << 20  # predicted at a time for recommendations
@@ -344,7 +345,7 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
 
     def _columns(self, X, *y, reset):
         """Labels, column by column: those of a data frame need not have one type."""
-        columns = _columns_of_frame(X)
+        columns = columns_of_frame(X)
         if columns is None:
             if isinstance(X, list | tuple):
                 X = np.array(X, object)  # numbers stay apart from text
@@ -423,13 +424,3 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         tags.input_tags.string = True
         tags.regressor_tags.poor_score = True  # where labels are numbers at random
         return tags
-
-
-def _columns_of_frame(X):
-    """Columns of a data frame of pandas or of polars; None if X is none."""
-    if hasattr(X, "get_columns"):
-        return [column.to_numpy() for column in X.get_columns()]
-    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
-        return None
-    series = [X.iloc[:, c] for c in range(X.shape[1])]
-    return [s.array if hasattr(s.dtype, "categories") else s.to_numpy() for s in series]

@@ -94,6 +94,16 @@ def encoded(column):
     return Labels(values), codes.astype(np.int32)
 
 
+def columns_of_frame(X):
+    """Return the columns of a data frame of pandas or of polars; None if X is none."""
+    if hasattr(X, "get_columns"):
+        return [column.to_numpy() for column in X.get_columns()]
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+        return None
+    series = [X.iloc[:, c] for c in range(X.shape[1])]
+    return [s.array if hasattr(s.dtype, "categories") else s.to_numpy() for s in series]
+
+
 def _plain(column):
     """Labels without any that is missing, in an array of numbers where they are numbers."""
     column = np.asarray(column)
