@@ -77,7 +77,7 @@ HASTY, CMFREC = "numpy: SoftImpute, hasty", "cmfrec"
 
 def photo_rows(bench):
     """Compare on the pixels that were hidden."""
-    photo = problems.photo(every=4 if bench.quick else 1)
+    photo = problems.photo(every=6 if bench.quick else 1)
     known, setting = photo.known, chosen_setting(photo.known)
     calls = {
         OURS: functools.partial(ours, known, *setting),

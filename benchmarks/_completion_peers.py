@@ -122,12 +122,11 @@ def surprise_svd(ratings, **options):
 
 
 def _trainset(ratings):
-    import pandas as pd
     from surprise import Dataset, Reader
 
-    columns = ratings.rows, ratings.columns, ratings.values
-    frame = pd.DataFrame(dict(zip("uir", columns, strict=True)))
-    return Dataset.load_from_df(frame, Reader(rating_scale=(1, 5))).build_full_trainset()
+    columns = (part.tolist() for part in (ratings.rows, ratings.columns, ratings.values))
+    triples = [(*triple, None) for triple in zip(*columns, strict=True)]
+    return Dataset(Reader(rating_scale=(1, 5))).construct_trainset(triples)
 
 
 def cornac_mf(ratings, **options):
