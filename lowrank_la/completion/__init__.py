@@ -13,7 +13,7 @@ from .._support.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "CompletionResult": "_complete",
+        "CompletionResult": "_result",
         "LowRankImputer": "_estimators_imputer",
         "MatrixCompletionRegressor": "_estimators_regressor",
         "complete": "_complete",

@@ -14,7 +14,7 @@ from .._support.executor import map_merge
 from . import _cpu
 from ._factors import Model, factor_of
 
-_EXACT = 12  # ranks up to this are solved by Cholesky's method
+EXACT = 12  # ranks up to this are solved by Cholesky's method
 _ROUGH = 2  # iterations of the start's subspace where many sweeps follow
 _RUN = 1 << 20  # entries that an executor is given at a time
 _OVERSAMPLING = 5  # columns of the start's subspace beyond the rank
@@ -202,7 +202,7 @@ def alternate(
         for factor in (model.rows, model.columns):
             np.abs(factor.rows, out=factor.rows)
     half_step = HalfStep(
-        exponent, fit_bias, nonnegative, rank <= _EXACT, executor=executor, device=device
+        exponent, fit_bias, nonnegative, rank <= EXACT, executor=executor, device=device
     )
     counts, history = entries.columns.amounts**exponent, []
     entries, model = entries.on(device), model.on(device)
@@ -214,7 +214,7 @@ def alternate(
             if not (half_step.exact or nonnegative):
                 _make_orthogonal(other, mine)
             total = half_step(lines, other, mine, ridge)
-        history.append(max(0.0, total) + ridge * _size(counts, model.columns))
+        history.append(max(0.0, total) + ridge * size_of(counts, model.columns))
         if watch(model, history[-1]):
             return model.on("cpu"), True, history
         if len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]:
@@ -233,17 +233,7 @@ def _make_orthogonal(factor, partner):
         each.values[:] = each.values @ turn
 
 
-def _size(counts, factor):
+def size_of(counts, factor):
     """Sum of the squares of a factor, as the ridge counts them."""
     squares = (factor.rows**2).sum(axis=1, dtype=np.float64) + factor.bias**2
-    return float(np.dot(counts, to_host(squares)))
-
-
-def objective(entries, model, ridge, exponent):
-    """Sum of squares and ridge, which alternating half-steps lower."""
-    r = residuals(entries.rows, model.columns, model.rows)
-    weights = entries.rows.weights if len(entries.rows.weights) else np.ones(1, r.dtype)
-    total = float(np.sum(weights * r * r, dtype=np.float64))
-    for lines, factor in ((entries.rows, model.rows), (entries.columns, model.columns)):
-        total += ridge * _size(lines.amounts**exponent, factor)
-    return total
+    return float(np.einsum("i,i->", counts, to_host(squares)))

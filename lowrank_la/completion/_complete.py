@@ -1,87 +1,26 @@
 """A matrix from some of its entries."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from .._support.random import as_generator
-from .._support.result import Result
-from .._support.validation import warn_not_converged
+from .._support.validation import warn_convergence, warn_not_converged
 from ._altmin import alternate, left_over, spectral_start
 from ._continuation import recover
 from ._entries import arranged, moments
-from ._factors import Model, factor_of
 from ._gibbs import sample
 from ._held_out import Watch, chosen_rank
-from ._problem import check_share, checked_data, checked_options, checked_pairs, checked_rank
+from ._problem import (
+    check_flag,
+    check_share,
+    checked_data,
+    checked_options,
+    checked_rank,
+    warn_of_undetermined,
+)
+from ._result import CompletionResult, model_of
 from ._robust import fit_robust
-
-_BURN_IN = 20  # sweeps of the Gibbs sampler that are not averaged
-
-
-@dataclass(frozen=True, eq=False)
-class CompletionResult(Result):
-    """Factors and biases that stand for a matrix.
-
-    Attributes
-    ----------
-    left, right : ndarray of shape (m, k), (n, k)
-        ``left @ right.T + row_bias[:, None] + column_bias + mean`` is the completed matrix. With
-        the solver "gibbs" they are the last draw, and `predict` averages over all.
-    row_bias, column_bias : ndarray of shape (m,), (n,)
-        Zero without `fit_bias`.
-    mean : float
-        Of the values; zero without `fit_bias`.
-    n_iter : int
-        Sweeps: half-steps of all columns and all rows; steps of the other solvers.
-    converged : bool
-    history : ndarray
-        After each of them, for values divided by their spread: the objective of "als", the root
-        mean square residual of the others.
-    validation_history : ndarray
-        Root mean square error of the held-out entries after each sweep, in units of the values;
-        empty without `early_stopping`.
-    """
-
-    left: np.ndarray
-    right: np.ndarray
-    row_bias: np.ndarray
-    column_bias: np.ndarray
-    mean: float
-    validation_history: np.ndarray = field(repr=False)
-    _scale: float = field(repr=False)
-    _posterior: object = field(repr=False)
-
-    def predict(self, rows, columns, return_std=False):
-        """Entries of the completed matrix.
-
-        Parameters
-        ----------
-        rows, columns : array_like of int, shape (n_pairs,)
-        return_std : bool, default=False
-            Tell standard deviations, noise included, too; for the solver "gibbs".
-
-        Returns
-        -------
-        values : ndarray of shape (n_pairs,)
-            In float64.
-        std : ndarray of shape (n_pairs,)
-            If `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such row or column, or no draws to tell a deviation from.
-        """
-        rows, columns = checked_pairs(rows, columns, (len(self.left), len(self.right)))
-        if self._posterior is None:
-            if return_std:
-                raise ValueError("return_std=True needs the draws of solver='gibbs'")
-            return _model(self, 1.0).predict(rows, columns) + self.mean
-        found = self._posterior.predict(rows, columns, return_std)
-        if return_std:
-            return found[0] * self._scale + self.mean, found[1] * self._scale
-        return found * self._scale + self.mean
 
 
 def complete(
@@ -124,7 +63,8 @@ def complete(
         Columns of each factor. "auto" takes the least one that meets held-out entries within a
         hundredth of the best, and fits all entries with it.
     alpha : float, default=1.0
-        Ridge, for values divided by their spread: it has no unit. Zero for data without noise.
+        Ridge, for values divided by their spread: it has no unit. Zero for data without noise;
+        less than one where `ridge_exponent` is 1, lest nothing is left.
     ridge_exponent : float, default=0.5
         The ridge of a row or column with n entries is ``alpha * n**ridge_exponent``; from 0 to 1.
     fit_bias : bool, default=True
@@ -178,9 +118,10 @@ def complete(
     Warns
     -----
     ConvergenceWarning
-        If the iterations ran out.
+        If the iterations ran out, or no matrix of the rank meets the entries with ``alpha=0``.
     UserWarning
-        If the rank is more than the matrix can have; it is clipped.
+        If the rank is more than the matrix can have; it is clipped. If ``alpha=0`` and the entries
+        cannot determine a matrix of this rank: they are too few, or fall apart.
 
     See Also
     --------
@@ -192,7 +133,7 @@ def complete(
     A sweep takes ``O(nnz * rank)`` operations: the least squares of each row are solved by a few
     conjugate gradient steps from where they are, as accurately as the sweep can use [1]_; up to
     rank 12 by Cholesky's method, ``O(nnz * rank**2)``, which is faster there. Entries are kept in
-    two orders, 24 bytes each in float64. The start is the leading singular vectors of the entries,
+    two orders, 24 bytes an entry in float64, 40 with weights. The start is the leading singular vectors of the entries,
     trimmed [2]_. Near the limit of what can be recovered, a nonconvex penalty of the singular
     values falls step by step [3]_ before Gauss-Newton steps on the tangent space end with
     quadratic convergence. The Gibbs sampler is that of [4]_.
@@ -224,11 +165,15 @@ def complete(
     data = checked_data(rows, columns, values, shape, sample_weight)
     rank = checked_rank(rank, data.shape)
     check_share("validation_fraction", validation_fraction)
+    check_flag("early_stopping", early_stopping)
     options = checked_options(
         alpha=alpha, ridge_exponent=ridge_exponent, fit_bias=fit_bias, loss=loss,
         nonnegative=nonnegative, solver=solver, tol=tol, max_iter=max_iter, executor=executor,
         device=device, callback=callback,
     )  # fmt: skip
+    _check_init(init, rank, data.shape, options.fit_bias)
+    if options.solver == "gauss_newton" and options.alpha == 0 and rank != "auto":
+        warn_of_undetermined(data, rank)
     if early_stopping and (options.solver != "als" or loss != "squared"):
         raise ValueError("early_stopping=True is for solver='als' and loss='squared'")
     rng = as_generator(rng, "rng")
@@ -239,8 +184,20 @@ def complete(
         data, held_out = _split(data, validation_fraction, rng)
     result = _fit(data, rank, options, rng, held_out, init)
     if not result.converged:
-        warn_not_converged(f"solver={options.solver!r}", options.max_iter)
+        _warn(result, options)
     return result
+
+
+def _warn(result, options):
+    solver = f"solver={options.solver!r}"
+    if result.n_iter >= options.max_iter:
+        warn_not_converged(solver, options.max_iter, stacklevel=4)
+    else:
+        warn_convergence(
+            f"{solver} found no matrix of this rank that meets the entries: take another rank, or "
+            "alpha above zero if they have noise",
+            stacklevel=3,
+        )
 
 
 def _held_out_rank(data, options, share, rng):
@@ -278,7 +235,7 @@ def _fit(data, rank, options, rng, held_out=None, init=None):
         *moments(data.values, data.weights, options.fit_bias),
     )  # fmt: skip
     watch = Watch(options.callback, _scaled(held_out, entries))
-    start = None if init is None else _start(init, rank, entries, options, rng)
+    start = None if init is None else _start(init, rank, entries, rng)
     posterior, model, converged, history = _solve(entries, rank, options, rng, watch, start)
     model, root = watch.best or model, entries.scale**0.5
     return CompletionResult(
@@ -301,8 +258,7 @@ def _solve(entries, rank, options, rng, watch, start):
     if options.solver == "gibbs":
         posterior = sample(
             entries, rank, rng, n_sweeps=options.max_iter, fit_bias=options.fit_bias,
-            burn_in=min(_BURN_IN, options.max_iter - 1) if start is None else 0,
-            callback=options.callback, init=start,
+            callback=options.callback, init=start, **({} if start is None else {"burn_in": 0}),
         )  # fmt: skip
         return posterior, posterior.last, True, posterior.history
     common = {
@@ -332,36 +288,25 @@ def _scaled(held_out, entries):
     return held_out.rows, held_out.columns, values, held_out.weights
 
 
-def _model(result, scale, rank=None, shape=None):
-    """Model of an earlier result in units of a scale; new rows, columns and factors are zero."""
-    m, n = shape or (len(result.left), len(result.right))
-    rank = rank or result.left.shape[1]
-    root = scale**0.5
-    return Model(
-        _grown(result.left / root, result.row_bias / scale, m, rank),
-        _grown(result.right / root, result.column_bias / scale, n, rank),
-    )
-
-
-def _grown(values, bias, n, rank):
-    more = n - len(values)
-    values = np.pad(values, ((0, more), (0, rank - values.shape[1])))
-    return factor_of(values, np.pad(bias, (0, more)))
-
-
-def _start(init, rank, entries, options, rng):
-    """Model to go on from, for entries whose mean and spread may be others."""
+def _check_init(init, rank, shape, fit_bias):
+    """Refuse a result that cannot be gone on from."""
+    if init is None:
+        return
     if not isinstance(init, CompletionResult):
         raise ValueError(f"init={init!r} is no CompletionResult")
-    k, (m, n) = init.left.shape[1], entries.shape
-    if k > rank or len(init.left) > m or len(init.right) > n:
-        raise ValueError(
-            f"init has shape {len(init.left), len(init.right)} and rank {k}, more than "
-            f"{entries.shape} and {rank}"
-        )
-    if not options.fit_bias and (init.mean or init.row_bias.any() or init.column_bias.any()):
+    if rank == "auto":
+        raise ValueError("init has a rank: give a number for rank='auto'")
+    (m, k), n = init.left.shape, len(init.right)
+    if k > rank or m > shape[0] or n > shape[1]:
+        raise ValueError(f"init has shape {m, n} and rank {k}, more than {shape} and {rank}")
+    if not fit_bias and (init.mean or init.row_bias.any() or init.column_bias.any()):
         raise ValueError("init has biases, which fit_bias=False does not allow")
-    model = _model(init, entries.scale, rank, entries.shape)
+
+
+def _start(init, rank, entries, rng):
+    """Model to go on from, for entries whose mean and spread may be others."""
+    k = init.left.shape[1]
+    model = model_of(init, entries.scale, rank, entries.shape)
     model.columns.bias += (init.mean - entries.mean) / entries.scale
     if k < rank:  # zeros in both factors would stay
         more = spectral_start(left_over(entries, model), rank - k, rng)

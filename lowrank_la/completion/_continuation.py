@@ -16,9 +16,17 @@ from ._entries import Entries
 from ._factors import Model, factor_of
 from ._gauss_newton import gauss_newton
 
-# factors of eps, from cheap to dear; and whether lines with few entries are left out at first
-_PATHS = (0.5, False), (0.8, False), (0.9, True), (0.95, False), (0.95, True), (0.975, True)
-_SWEEPS = 4  # of least squares for each eps
+# from cheap to dear: factor of eps from one to the next, sweeps of least squares for each of them,
+# and whether lines with few entries are left out at first
+_PATHS = (
+    (0.5, 2, False),
+    (0.8, 4, False),
+    (0.9, 4, True),
+    (0.95, 4, False),
+    (0.95, 4, True),
+    (0.975, 4, True),
+)
+_START = 3  # iterations of the start's subspace
 _BEGIN, _END = 0.5, 1e-7  # eps at first and at last, of the largest singular value
 _FIRST_TRY = 0.1  # the same: Gauss-Newton steps are tried from here on
 _NEXT_TRY = 0.3  # factor of eps from one try to the next
@@ -90,10 +98,11 @@ def _search(problem, rank, rng):
     start = _start(problem.entries, rank, rng, problem.fit_bias)
     best = np.inf, False, start
     core = _core(problem.entries, rank + problem.fit_bias + _SPARE)
-    for shrink, without_poor in _PATHS:
+    for shrink, sweeps, without_poor in _PATHS:
         if without_poor and core is None:
             continue
-        found = _Path(problem, start.copy(), core if without_poor else None).follow(shrink)
+        path = _Path(problem, start.copy(), sweeps, core if without_poor else None)
+        found = path.follow(shrink)
         alike = abs(found[0] - best[0]) < _ALIKE * found[0]  # what is left is noise
         best = min(best, found, key=lambda end: end[0])
         if best[1] or alike or problem.watch.stopped or problem.ridge:
@@ -160,7 +169,7 @@ def _doubled(entries):
 def _start(entries, rank, rng, fit_bias):
     """Leading singular vectors of what biases leave."""
     if not fit_bias:
-        return spectral_start(entries, rank, rng)
+        return spectral_start(entries, rank, rng, _START)
     bare = Model(*(factor_of(np.zeros((n, 1))) for n in entries.shape))
     half_step = HalfStep(fit_bias=True)
     for _ in range(_BIAS_SWEEPS):
@@ -171,7 +180,7 @@ def _start(entries, rank, rng, fit_bias):
         rows=entries.rows.valued(residuals(entries.rows, bare.columns, bare.rows)),
         columns=entries.columns.valued(residuals(entries.columns, bare.rows, bare.columns)),
     )
-    model = spectral_start(left, rank, rng)
+    model = spectral_start(left, rank, rng, _START)
     model.rows.bias[:], model.columns.bias[:] = bare.rows.bias, bare.columns.bias
     return model
 
@@ -221,8 +230,8 @@ class _Path:
         Its singular values.
     """
 
-    def __init__(self, problem, model, core):
-        self.problem, self.model, self.core = problem, model, core
+    def __init__(self, problem, model, sweeps, core):
+        self.problem, self.model, self.sweeps, self.core = problem, model, sweeps, core
         self.entries = core.entries if core else problem.entries
         self.half_step = HalfStep(fit_bias=problem.fit_bias)
         self.share = self.entries.rows.amounts.mean() / self.entries.shape[1]
@@ -235,8 +244,8 @@ class _Path:
         eps, end, rms = _BEGIN * largest, self._end(), self._rms()
         while eps > end:
             rms = self._improve(eps)
-            if problem.watch(rms) or rms <= problem.tol:
-                break
+            if problem.watch(rms):
+                return rms, False, self.model
             if eps <= trial and not problem.ridge:
                 found = self._tried(eps)
                 if found is not None:
@@ -259,7 +268,7 @@ class _Path:
         """Sweeps with the ridge that belongs to eps; return the root mean square residual."""
         rows, columns, model = self.entries.rows, self.entries.columns, self.model
         ridge = np.append(self.share * eps * eps / (self.sizes + eps), 0.0)
-        for _ in range(_SWEEPS):
+        for _ in range(self.sweeps):
             self.half_step(columns, model.rows, model.columns, ridge)
             self.half_step(rows, model.columns, model.rows, ridge)
         self.sizes = model.balance()

@@ -16,6 +16,7 @@ from .._support.jit import kernel
 
 _PANEL = 256  # rows of a panel whose Gram matrix is added to another
 _TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
+_SLIGHT = 1e-9  # of the mean diagonal entry: a ridge that lines with few entries get
 _CYCLES = 20  # at most, of coordinate descent
 _NEAR = 1 << 19  # bytes of a panel that stays in the second cache
 _PAIRS = 65536  # predicted at a time
@@ -257,8 +258,12 @@ def _solve_rows(
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + np.uint64(1)])
         total += row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram)
         scale = _amount(weights, begin, end) ** exponent
+        slight = 0.0
+        if end - begin < d:  # of many solutions, about the least one
+            for c in range(d):
+                slight += _SLIGHT * gram[c, c] / d
         for c in range(d):
-            gram[c, c] += ridge[c] * scale
+            gram[c, c] += ridge[c] * scale + slight
         if nonnegative:
             for c in range(k):
                 x[c] = factor[i, c]

@@ -19,7 +19,7 @@ from .._support.cuda import (
     to_host,
     xp,
 )
-from ._cpu import _CYCLES, _TINY
+from ._cpu import _CYCLES, _SLIGHT, _TINY
 
 _BLOCKS = 512  # of threads, at most: each has scratch of its own
 _ROOM = 64 if SIMULATED else 4096  # numbers of a panel in shared memory
@@ -168,10 +168,13 @@ def _solve(
     for i in range(cuda.blockIdx.x, factor.shape[0], cuda.gridDim.x):
         begin, end = starts[i], starts[i + 1]
         _add_up(panel, begin, end, others, values, weights, other, other_bias, k, gram)
-        scale = gram[k, k] ** exponent
+        scale, slight = gram[k, k] ** exponent, 0.0
+        if end - begin < d:  # of many solutions, about the least one
+            for c in range(d):
+                slight += _SLIGHT * gram[c, c] / d
         cuda.syncthreads()
         for c in range(t, d, THREADS):
-            gram[c, c] += ridge[c] * scale
+            gram[c, c] += ridge[c] * scale + slight
             x[c] = factor[i, c] if c < k else bias[i]
         cuda.syncthreads()
         total += gram[column, column]

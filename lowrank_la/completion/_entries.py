@@ -152,4 +152,5 @@ def moments(values, weights, centred):
 def _average(values, weights):
     if weights is None:
         return float(np.mean(values, dtype=np.float64))
-    return float(np.dot(values, weights) / np.sum(weights))
+    total = np.einsum("i,i->", values, weights, dtype=np.float64)  # unlike a dot product, the
+    return float(total / np.sum(weights, dtype=np.float64))  # same with any number of threads

@@ -2,7 +2,8 @@
 
 The rows are eliminated: they are least squares for whatever the columns are (variable projection;
 Golub and Pereyra 1973; Okatani, Yoshida and Deguchi 2011). What is left is solved for the columns
-by conjugate gradients, two passes over the entries a step.
+by conjugate gradients, two passes over the entries a step. Where a residual remains, Newton's
+steps follow: the second derivative of the product costs little more.
 """
 
 import numpy as np
@@ -11,13 +12,18 @@ from .._support.blocks import aligned, run_blocks
 from . import _cpu, _tangent_cpu
 from ._altmin import residuals
 
+_STEPS = 100  # at most
+_HURRIED = 30  # at most, where no ridge keeps the matrix from growing
 _CG_STEPS = 100  # for one step, at most
 _FORCING = 0.1  # share of the gradient that conjugate gradients leave, at most
 _FINEST = 1e-6  # and at least
 _DAMPING = 1e-3  # the least that is not zero
 _HOPELESS = 1e6  # a step with such damping goes nowhere
+_TINY = np.finfo(float).tiny
 _GAIN = 1e-6  # share of the objective that a step must promise
+_SLOW = 0.5  # share of the objective that is left by a step of Gauss and Newton, at least
 _GROWTH = 2.0  # of the matrix: it is on its way to infinity
+_NO_GAPS = np.empty(0)
 _LANES = 8  # rows of arrays are as long as some cache lines
 
 
@@ -29,7 +35,6 @@ def gauss_newton(
     exponent=0.0,
     fit_bias=False,
     tol=1e-10,
-    max_iter=30,
     left=np.inf,
     watch=None,
 ):
@@ -47,8 +52,6 @@ def gauss_newton(
     fit_bias : bool
     tol : float
         Root mean square residual that is zero.
-    max_iter : int
-        Steps.
     left : float
         Share of the residual that the second step, and each after it, leaves at most: it is
         given up otherwise.
@@ -63,8 +66,8 @@ def gauss_newton(
         False if it was given up, or if the matrix is on its way to infinity.
     """
     step = Projection(entries, model, ridge, exponent, fit_bias)
-    largest = _GROWTH * _norm(model)
-    for t in range(max_iter):
+    largest = np.inf if ridge else _GROWTH * _norm(model)
+    for t in range(_STEPS if ridge else _HURRIED):
         before = step.rms
         if before <= tol or not step.take(tol):
             return before, bool(step.damping < 1)
@@ -106,7 +109,7 @@ class _Side:
         self.ridge = np.full(self.d, float(ridge))
         self.design, self.unknown, self.gradient, self.response = (self._empty() for _ in range(4))
         self.triangles = np.empty((len(lines), self.d * (self.d + 1) // 2))
-        self.zero = np.zeros(len(lines))
+        self.zero, self.gaps = np.zeros(len(lines)), np.empty(0)
 
     def _empty(self):
         array = aligned((len(self.lines), -(-self.d // _LANES) * _LANES), np.float64)
@@ -134,9 +137,9 @@ class _Side:
     def differentiate(self, other):
         """Find gradient and Gram matrices."""
         lines, rank = self.lines, self.factor.rank
-        gaps = residuals(lines, other.factor, self.factor)
+        self.gaps = residuals(lines, other.factor, self.factor)
         self._run(
-            _tangent_cpu.normal_equations, lines.starts, lines.others, gaps, lines.weights,
+            _tangent_cpu.normal_equations, lines.starts, lines.others, self.gaps, lines.weights,
             other.design, other.zero, self.unknown, self.ridge, self.exponent,
             _cpu.padded(rank + 2), rank, self.triangles, self.gradient,
         )  # fmt: skip
@@ -147,20 +150,22 @@ class _Side:
         self._run(_tangent_cpu.solve, self.triangles, right, self.d, out)
         return out
 
-    def respond(self, other, change):
+    def respond(self, other, change, exact=False):
         """Find what these lines take back of a change of the others."""
         lines = self.lines
         self._run(
-            _tangent_cpu.respond, lines.starts, lines.others, lines.weights, other.design, change,
-            self.design, self.triangles, self.d, self.response,
+            _tangent_cpu.respond, lines.starts, lines.others, lines.weights,
+            self.gaps if exact else _NO_GAPS, other.design, change, self.design, self.triangles,
+            self.factor.rank, self.d, self.response,
         )  # fmt: skip
 
-    def curvature(self, other, change, damping):
+    def curvature(self, other, change, damping, exact=False):
         """Second derivative in the direction of a change, once the others have responded."""
         lines, out = self.lines, self._empty()
         self._run(
-            _tangent_cpu.curvature, lines.starts, lines.others, lines.weights, other.design,
-            other.response, self.design, change, self.ridge, self.exponent, 1 + damping, out,
+            _tangent_cpu.curvature, lines.starts, lines.others, lines.weights,
+            self.gaps if exact else _NO_GAPS, other.design, other.response, self.design, change,
+            self.ridge, self.exponent, 1 + damping, self.factor.rank, out,
         )  # fmt: skip
         return out
 
@@ -186,8 +191,8 @@ class Projection:
         how = ridge, exponent, fit_bias
         self.rows = _Side(entries.rows, model.rows, *how)
         self.columns = _Side(entries.columns, model.columns, *how)
-        self.ridge, self.damping, self._slope = ridge, 0.0, np.inf
-        self._amount = float(np.sum(entries.rows.amounts))
+        self.ridge, self.damping, self._slope, self._exact = ridge, 0.0, np.inf, False
+        self._amount = float(np.sum(entries.rows.amounts)) or 1.0
         self.columns.load()
         self.rows.load()
         self.objective, self.rms = self._project()
@@ -197,9 +202,8 @@ class Projection:
         rows, columns = self.rows, self.columns
         rows.differentiate(columns)
         rows.move(rows.solved(rows.gradient))
-        gaps = residuals(rows.lines, columns.factor, rows.factor)
-        weighted = gaps * rows.lines.weights if len(rows.lines.weights) else gaps
-        squares = _dot(gaps, weighted)
+        rows.gaps = gaps = residuals(rows.lines, columns.factor, rows.factor)
+        squares = _dot(gaps, gaps * rows.lines.weights if len(rows.lines.weights) else gaps)
         objective = squares
         if self.ridge:
             objective += self.ridge * (rows.size() + columns.size())
@@ -215,10 +219,13 @@ class Projection:
         before = [side.unknown.copy() for side in (rows, columns)]
         newton = columns.solved(columns.gradient)
         slope = _dot(columns.gradient, newton)
-        finest = max(_FINEST, 0.1 * tol / self.rms)
+        finest = max(_FINEST, _FORCING * tol / max(self.rms, tol, _TINY))
         forcing = min(_FORCING, max(finest, 0.9 * slope / self._slope))
         while self.damping < _HOPELESS:
             change, gain = self._step(newton, slope, forcing)
+            if not gain and self._exact:  # a saddle
+                self._exact = False
+                continue
             if not gain > _GAIN * self.objective:
                 return False
             columns.move(change)
@@ -226,11 +233,13 @@ class Projection:
             ratio = (self.objective - objective) / gain
             if ratio > 0:
                 self._adapt(ratio)
+                self._exact = objective > _SLOW * self.objective
                 self.objective, self.rms, self._slope = objective, rms, slope
                 return True
             for side, old in zip((rows, columns), before, strict=True):
                 side.move(old - side.unknown)
             rows.differentiate(columns)
+            self._exact = False
             self.damping = max(_DAMPING, 10 * self.damping)
         return False
 
@@ -253,11 +262,11 @@ class Projection:
         for _ in range(_CG_STEPS):
             if square <= forcing**2 * slope:
                 break
-            rows.respond(columns, direction)
-            image = columns.curvature(rows, direction, self.damping)
+            rows.respond(columns, direction, self._exact)
+            image = columns.curvature(rows, direction, self.damping, self._exact)
             bend = _dot(direction, image)
             if not bend > 0:
-                break
+                break  # no minimum that way
             length = square / bend
             change += length * direction
             residual -= length * image

@@ -146,7 +146,7 @@ class _Chain:
         weights = entries.rows.weights
         gaps = np.square(residuals(entries.rows, self.model.columns, self.model.rows), dtype=float)
         self.squares = float(np.sum(gaps * weights if len(weights) else gaps))
-        self.count = np.count_nonzero(weights) if len(weights) else len(entries)
+        self.count = float(np.sum(weights, dtype=float)) if len(weights) else len(entries)
         self.amount = float(entries.rows.amounts.sum())
 
     @property

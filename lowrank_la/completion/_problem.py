@@ -8,13 +8,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from .._support.cuda import resolve_device, to_host
 from .._support.validation import (
     as_floats,
     check_choice,
     check_integer,
-    check_positive,
     check_weights,
 )
 
@@ -69,6 +69,10 @@ def checked_options(
     """Return options that agree with each other."""
     check_choice("solver", solver, SOLVERS)
     check_choice("loss", loss, LOSSES)
+    for name, value in (("fit_bias", fit_bias), ("nonnegative", nonnegative)):
+        check_flag(name, value)
+    if not (callback is None or callable(callback)):
+        raise ValueError(f"callback={callback!r} cannot be called")
     alpha = _checked_at_least_zero("alpha", alpha)
     if _checked_at_least_zero("ridge_exponent", ridge_exponent) > 1:
         raise ValueError(f"ridge_exponent={ridge_exponent!r} must be between 0 and 1")
@@ -104,11 +108,16 @@ def _require_agreement(options):
 
 
 def _checked_at_least_zero(name, value):
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == 0:
-        return 0.0
-    if check_positive(name, value) == math.inf:
-        raise ValueError(f"{name}={value!r}: a finite number is needed")
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf:
+        raise ValueError(f"{name}={value!r}: a finite number of at least zero is needed")
     return float(value)
+
+
+def check_flag(name, value):
+    """Refuse what is neither true nor false."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}={value!r}: True or False is needed")
 
 
 def check_share(name, value):
@@ -126,6 +135,30 @@ def checked_rank(rank, shape):
             f"rank={rank} is more than the matrix has: {min(shape)} is used", stacklevel=4
         )
     return min(int(rank), min(shape))
+
+
+def warn_of_undetermined(data, rank):
+    """Tell if exact entries cannot determine a matrix of a rank, whatever they are.
+
+    They are fewer than its unknowns, or a line has fewer than its vector has, or rows and columns
+    fall apart in parts that have no entry in common. Rows or columns without entries do not count.
+    """
+    if data.weights is not None:
+        data = data.part(data.weights > 0)
+    rows, columns = (np.unique(a, return_inverse=True)[1] for a in (data.rows, data.columns))
+    m, n = rows.max() + 1, columns.max() + 1
+    few = min(np.bincount(rows).min(), np.bincount(columns).min())
+    graph = sparse.coo_array((np.ones(len(data), bool), (rows, columns + m)), (m + n, m + n))
+    parts = sparse.csgraph.connected_components(graph, directed=False)[0]
+    rank = min(rank, m, n)
+    if len(data) >= rank * (m + n - rank) and few >= rank and parts == 1:
+        return
+    warnings.warn(
+        f"{len(data)} entries of {m} rows and {n} columns in {parts} separate part(s), {few} or "
+        f"more in each, do not determine a matrix of rank {rank}: one of many is found; take a "
+        "smaller rank, or alpha above zero",
+        stacklevel=3,
+    )
 
 
 def checked_data(rows, columns, values, shape, sample_weight):

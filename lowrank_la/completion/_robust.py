@@ -15,7 +15,7 @@ import numpy as np
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import frozen
-from ._altmin import _EXACT, HalfStep, _size, residuals, spectral_start
+from ._altmin import EXACT, HalfStep, residuals, size_of, spectral_start
 from ._continuation import recover
 from ._entries import Entries, Lines, moments
 from ._held_out import Watch
@@ -137,7 +137,7 @@ def fit_robust(
         for factor in (model.rows, model.columns):
             np.abs(factor.rows, out=factor.rows)
     exact = exact_data and ridge == 0
-    half_step = HalfStep(0.0, fit_bias, nonnegative, rank <= _EXACT)
+    half_step = HalfStep(0.0, fit_bias, nonnegative, rank <= EXACT)
     law = LOSSES[loss], ridge * unit, exponent if ridge else 0.0
     fit = _Reweighted(entries, model, half_step, *law, unit, _STEEPEST if exact else 0.0)
     path = _falling_ridge(entries, model) if exact and init is None else iter(())
@@ -198,7 +198,7 @@ class _Reweighted:
         weights = self.columns.lines.weights if len(self.columns.lines.weights) else 1.0
         total = float(np.sum(weights * losses, dtype=np.float64))
         for side, factor in ((self.rows, self.model.rows), (self.columns, self.model.columns)):
-            total += self.ridge * _size(side.counts, factor)
+            total += self.ridge * size_of(side.counts, factor)
         return total
 
 

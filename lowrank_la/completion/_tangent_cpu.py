@@ -72,10 +72,13 @@ def solve(lo, hi, b, triangles, right, d, out):
 
 
 @kernel
-def respond(lo, hi, b, starts, others, weights, design, change, mine, triangles, d, out):
-    # (n + 1,) (nnz,) (nnz,)|(0,); (m, w), (m, w), (n, w), (n, d (d + 1) / 2), () in; (n, w) out:
-    # what each line takes back of the others' change, by least squares
-    w, one = np.uint64(design.shape[1]), np.uint64(1)
+def respond(
+    lo, hi, b, starts, others, weights, gaps, design, change, mine, triangles, rank, d, out
+):
+    # (n + 1,) (nnz,) (nnz,)|(0,) (nnz,)|(0,); (m, w), (m, w), (n, w), (n, d (d + 1) / 2), (), ()
+    # in; (n, w) out: what each line takes back of the others' change. With gaps the second
+    # derivative of the product counts, too.
+    w, k, one = np.uint64(design.shape[1]), np.uint64(rank), np.uint64(1)
     for i in range(np.uint64(lo), np.uint64(hi)):
         g, x = mine[i], out[i]
         for c in range(w):
@@ -86,21 +89,26 @@ def respond(lo, hi, b, starts, others, weights, design, change, mine, triangles,
             total = 0.0
             for c in range(w):
                 total += g[c] * p[c]
-            if len(weights) > 0:
-                total *= weights[e]
+            weight = weights[e] if len(weights) > 0 else 1.0
+            total *= weight
             for c in range(w):
                 x[c] += total * f[c]
+            if len(gaps) > 0:
+                total = weight * gaps[e]
+                for c in range(k):
+                    x[c] -= total * p[c]
         _solve(triangles[i], np.uint64(d), x)
 
 
 @kernel
 def curvature(
-    lo, hi, b, starts, others, weights, design, response, mine, change, ridge, exponent, damping,
-    out,
+    lo, hi, b, starts, others, weights, gaps, design, response, mine, change, ridge, exponent,
+    damping, rank, out,
 ):  # fmt: skip
-    # (n + 1,) (nnz,) (nnz,)|(0,); (m, w), (m, w), (n, w), (n, w), (d,), (), () in; (n, w) out:
-    # the Gram matrix times a change of these lines, less what the others have taken back
-    w, one = np.uint64(design.shape[1]), np.uint64(1)
+    # (n + 1,) (nnz,) (nnz,)|(0,) (nnz,)|(0,); (m, w), (m, w), (n, w), (n, w), (d,), (), (), () in;
+    # (n, w) out: the Gram matrix times a change of these lines, less what the others have taken
+    # back of it
+    w, k, one = np.uint64(design.shape[1]), np.uint64(rank), np.uint64(1)
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
         f, p, q = mine[i], change[i], out[i]
@@ -116,8 +124,11 @@ def curvature(
             for c in range(w):
                 forth += g[c] * p[c]
                 back += f[c] * y[c]
-            total = damping * forth - back
-            if len(weights) > 0:
-                total *= weights[e]
+            weight = weights[e] if len(weights) > 0 else 1.0
+            total = weight * (damping * forth - back)
             for c in range(w):
                 q[c] += total * g[c]
+            if len(gaps) > 0:
+                total = weight * gaps[e]
+                for c in range(k):
+                    q[c] += total * y[c]
