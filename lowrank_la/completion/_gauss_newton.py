@@ -12,7 +12,7 @@ from .._support.blocks import aligned, run_blocks
 from . import _cpu, _tangent_cpu
 from ._altmin import residuals
 
-_STEPS = 100  # at most
+_STEPS = 200  # at most
 _HURRIED = 30  # at most, where no ridge keeps the matrix from growing
 _CG_STEPS = 100  # for one step, at most
 _FORCING = 0.1  # share of the gradient that conjugate gradients leave, at most
