@@ -4,7 +4,6 @@ import tracemalloc
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -452,7 +451,7 @@ def test_a_fit_goes_on_from_the_predictions_of_another():
     entries = arranged(
         data.rows, data.columns, data.values, None, shape, *moments(data.values, None, True)
     )
-    start = _start(first, 2, entries, SimpleNamespace(fit_bias=True), np.random.default_rng(0))
+    start = _start(first, 2, entries, np.random.default_rng(0))
     found = start.predict(rows, columns) * entries.scale + entries.mean
     close(found, first.predict(rows, columns), rtol=1e-9)
 
@@ -579,6 +578,10 @@ BAD = {
     "init": [3, "als"],
     "device": ["tpu", 3],
     "executor": ["threads", 2],
+    "callback": [3, "stop"],
+    "fit_bias": ["no", 1, None],
+    "nonnegative": ["no", 0, None],
+    "early_stopping": ["no", 2, None],
     "rng": ["a", -1],
 }  # fmt: skip
 

@@ -145,7 +145,7 @@ def test_arrays_stay_on_the_gpu(exact, monkeypatch):
 @pytest.mark.parametrize("exact", [True, False])
 def test_fits_on_the_gpu_mix_no_arrays(exact, monkeypatch):
     strict_gpu(monkeypatch, _cuda)
-    monkeypatch.setattr(_altmin, "_EXACT", 10 * exact)
+    monkeypatch.setattr(_altmin, "EXACT", 10 * exact)
     rows, columns, values, weights = ratings(4, 3, 12)
     result = complete(
         rows, columns, values, (4, 3), 1, solver="als", device="cuda", rng=0, max_iter=2, tol=1.0,
@@ -178,7 +178,7 @@ def test_ranks_beyond_the_room():
 def test_whole_fits(dtype, options, launches, monkeypatch):
     options = dict(options)
     if options.pop("conjugate", False):
-        monkeypatch.setattr(_altmin, "_EXACT", 0)
+        monkeypatch.setattr(_altmin, "EXACT", 0)
     rows, columns, values, weights = ratings(6, 3, 20, weighted=True)
     given = rows, columns, (3 + values).astype(dtype), (6, 4), 2
     options = {"solver": "als", "rng": 0, "sample_weight": weights, "max_iter": 1, **options}
