@@ -79,7 +79,7 @@ def sets_of(bench, title):
 
 
 def measured(contestants, sets, few, rounds):
-    """Return timings over all sets, with a list of errors as results: a set for each turn."""
+    """Return timings over all sets, with an error for each as results: a set for each turn."""
     errors = {name: [] for name in contestants}
     calls = {}
     for name, prepare in contestants.items():
@@ -88,7 +88,7 @@ def measured(contestants, sets, few, rounds):
         calls[name] = functools.partial(_turn, sets, ready, errors[name])
     timings = compare(calls, rounds=rounds * len(sets))
     for name, timing in timings.items():
-        timing.result = errors[name][: len(sets)]
+        timing.result = np.reshape(errors[name], (rounds, len(sets))).mean(axis=0).tolist()
     return timings
 
 

@@ -67,18 +67,30 @@ def contestants(known, k, settings, n_threads=1):
     }
 
 
-def sweeps_of(calls, known, rounds):
-    """Return the times of one sweep of each, with the errors after the last one as results."""
+def in_turns(calls, rounds):
+    """Time few sweeps, and more, of each contestant, in turns."""
     pairs = {(name, n): functools.partial(call, n) for name, call in calls.items() for n in _SWEEPS}
-    timings, found = compare(pairs, rounds=rounds), {}
-    for name in calls:
-        few, many = (timings[name, n] for n in _SWEEPS)
-        found[name] = Timing(_sweep(few.cpus, many.cpus), _sweep(few.walls, many.walls))
+    return compare(pairs, rounds=rounds)
+
+
+def sweeps_of(turns, known, least=False):
+    """Return the times of one sweep of each, with the errors after the last one as results.
+
+    They are differences of turns that follow each other, or of the least times of all.
+    """
+    found = {}
+    for name in dict.fromkeys(name for name, _ in turns):
+        few, many = (turns[name, n] for n in _SWEEPS)
+        found[name] = Timing(
+            _sweep(few.cpus, many.cpus, least), _sweep(few.walls, many.walls, least)
+        )
         found[name].result = _rmse(known, many.result)
     return found
 
 
-def _sweep(few, many):
+def _sweep(few, many, least=False):
+    if least:
+        few, many = [min(few)], [min(many)]
     return [(b - a) / (_SWEEPS[1] - _SWEEPS[0]) for a, b in zip(few, many, strict=True)]
 
 
@@ -94,18 +106,21 @@ def best_of(timings, field="cpu_s"):
 
 
 def measured(known, k, settings, rounds, n_threads=1):
-    """Return times of sweeps: of ours and the fastest setting of the peer in several rounds."""
+    """Return times of sweeps: of ours and the fastest setting of the peer in several rounds.
+
+    Of several threads, from the least times.
+    """
     few = problems.scale(0, 0.02)
     for call in contestants(few, k, settings, n_threads).values():
         call(1)  # imports, compiles
     calls = contestants(known, k, settings, n_threads)
-    timings = sweeps_of(calls, known, 1)
+    turns = in_turns(calls, 1)
     if rounds > 1:
-        kept = OURS, best_of(timings)
-        for name, more in sweeps_of({n: calls[n] for n in kept}, known, rounds - 1).items():
-            timings[name].cpus += more.cpus
-            timings[name].walls += more.walls
-    return timings
+        kept = OURS, best_of(sweeps_of(turns, known))
+        for key, more in in_turns({name: calls[name] for name in kept}, rounds - 1).items():
+            turns[key].cpus += more.cpus
+            turns[key].walls += more.walls
+    return sweeps_of(turns, known, least=n_threads > 1)
 
 
 def rows_of(bench, known_title, k, timings, clock="cpu", setting=""):
@@ -150,7 +165,7 @@ def larger_rows(bench):
 def race(k, share):
     """Measure in this process, and print it."""
     known = problems.scale(0, share)
-    tell(measured(known, k, CG, 1, n_threads=THREADS), title_of(known))
+    tell(measured(known, k, CG, 3, n_threads=THREADS), title_of(known))
 
 
 def two_threads_rows(bench):

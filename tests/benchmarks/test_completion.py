@@ -162,10 +162,11 @@ def test_splits_take_turns(stars):
 def test_the_time_of_a_sweep_is_what_more_of_them_take():
     known = problems.scale(0, 0.02)
     calls = {scale.OURS: scale.ours(known, 4)}
-    timing = scale.sweeps_of(calls, known, 2)[scale.OURS]
+    timing = scale.sweeps_of(scale.in_turns(calls, 2), known)[scale.OURS]
     assert len(timing.cpus) == 2
     assert 0.45 < timing.result < 0.6
     assert scale._sweep([1.0, 2.0], [5.0, 4.0]) == [2.0, 1.0]
+    assert scale._sweep([1.0, 2.0], [5.0, 4.0], least=True) == [1.5]
 
 
 def test_slow_or_bad_sweeps_miss_the_bar(full):
