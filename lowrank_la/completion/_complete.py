@@ -22,6 +22,10 @@ from ._problem import (
 from ._result import CompletionResult, model_of
 from ._robust import fit_robust
 
+_LEAST_RIDGE = 1e-12  # lines that determine less than they have unknowns would go anywhere
+_SLIGHT_RIDGE = 1e-6
+_LARGEST = 1e3  # root mean square of a completed matrix whose entries have one
+
 
 def complete(
     rows,
@@ -130,13 +134,13 @@ def complete(
 
     Notes
     -----
-    A sweep takes ``O(nnz * rank)`` operations: the least squares of each row are solved by a few
-    conjugate gradient steps from where they are, as accurately as the sweep can use [1]_; up to
-    rank 12 by Cholesky's method, ``O(nnz * rank**2)``, which is faster there. Entries are kept in
-    two orders, 24 bytes an entry in float64, 40 with weights. The start is the leading singular vectors of the entries,
-    trimmed [2]_. Near the limit of what can be recovered, a nonconvex penalty of the singular
-    values falls step by step [3]_ before Gauss-Newton steps on the tangent space end with
-    quadratic convergence. The Gibbs sampler is that of [4]_.
+    A sweep takes ``O(nnz * rank)`` operations: the least squares of each row are solved by a
+    few conjugate gradient steps from where they are, as accurately as the sweep can use [1]_;
+    up to rank 12 by Cholesky's method, ``O(nnz * rank**2)``, which is faster there. Entries are
+    kept in two orders, 24 bytes an entry in float64, 40 with weights. The start is the leading
+    singular vectors of the entries, trimmed [2]_. Near the limit of what can be recovered, a
+    nonconvex penalty of the singular values falls step by step [3]_ before Gauss-Newton steps
+    on the tangent space end with quadratic convergence. The Gibbs sampler is that of [4]_.
 
     References
     ----------
@@ -262,21 +266,29 @@ def _solve(entries, rank, options, rng, watch, start):
         )  # fmt: skip
         return posterior, posterior.last, True, posterior.history
     common = {
-        "ridge": options.alpha, "exponent": options.ridge_exponent, "fit_bias": options.fit_bias,
-        "tol": options.tol, "max_iter": options.max_iter, "init": start,
+        "exponent": options.ridge_exponent, "fit_bias": options.fit_bias,
+        "max_iter": options.max_iter, "init": start,
     }  # fmt: skip
     if options.solver == "als" and options.loss == "squared":
         return None, *alternate(
-            entries, rank, rng, nonnegative=options.nonnegative, watch=watch, **common,
-            executor=options.executor, device=options.device,
+            entries, rank, rng, ridge=max(options.alpha, _LEAST_RIDGE), tol=options.tol,
+            nonnegative=options.nonnegative, watch=watch, executor=options.executor,
+            device=options.device, **common,
         )  # fmt: skip
-    if options.loss == "squared":
-        found = recover(entries, rank, rng, callback=options.callback, **common)
-    else:
-        found = fit_robust(
-            entries, rank, rng, loss=options.loss, nonnegative=options.nonnegative,
-            exact_data=options.solver == "gauss_newton", callback=options.callback, **common,
-        )  # fmt: skip
+    common |= {"ridge": options.alpha, "tol": options.tol, "callback": options.callback}
+    with np.errstate(over="ignore", invalid="ignore"):
+        if options.loss == "squared":
+            found = recover(entries, rank, rng, **common)
+        else:
+            found = fit_robust(
+                entries, rank, rng, loss=options.loss, nonnegative=options.nonnegative,
+                exact_data=options.solver == "gauss_newton", **common,
+            )  # fmt: skip
+        bounded = found[0].rms() <= _LARGEST
+    if not bounded:  # entries do not determine a matrix: of many, take about the least
+        common = common | {"ridge": _SLIGHT_RIDGE, "tol": _SLIGHT_RIDGE, "init": None}
+        del common["callback"]
+        return None, *alternate(entries, rank, rng, watch=watch, **common)
     model, _, converged, history = found
     return None, model, converged, history
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._support.validation import warn_convergence
 from ._complete import complete
-from ._robust import _NORMAL, LOSSES, _median
+from ._losses import NORMAL, ROBUST, median
 
 _ROUNDS = 20  # at most, of factors and effects
 _GAIN = 1e-3  # share of the sum of squares that a round must take off
@@ -52,9 +52,9 @@ class Context:
             return weights
         sizes = np.abs(residuals)
         scale = max(
-            _NORMAL * _median(sizes, self.weights), np.finfo(residuals.dtype).eps * sizes.max()
+            NORMAL * median(sizes, self.weights), np.finfo(residuals.dtype).eps * sizes.max()
         )
-        return weights * LOSSES[self.loss].weights(sizes, scale or 1.0)
+        return weights * ROBUST[self.loss].weights(sizes, scale or 1.0)
 
     def improved(self, effects, residuals):
         """Least squares for the effects of each column in its turn, from what they leave."""
@@ -153,7 +153,7 @@ def fit_effects(solve, values, context, effects):
     unit = float(np.abs(values).max()) or 1.0
     if not any(effect.any() for effect in effects):
         effects = context.improved(
-            effects, values - _median(values, context.weights) * context.centred
+            effects, values - median(values, context.weights) * context.centred
         )
     result, before = None, np.inf
     for _ in range(_ROUNDS):

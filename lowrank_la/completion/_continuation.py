@@ -17,12 +17,11 @@ from ._factors import Model, factor_of
 from ._gauss_newton import gauss_newton
 
 # from cheap to dear: factor of eps from one to the next, sweeps of least squares for each of them,
-# and whether lines with few entries are left out at first
+# and whether lines with few entries are left out at first, if there are some
 _PATHS = (
     (0.5, 2, False),
     (0.8, 4, False),
     (0.9, 4, True),
-    (0.95, 4, False),
     (0.95, 4, True),
     (0.975, 4, True),
 )
@@ -68,7 +67,8 @@ def recover(
     callback : callable, optional
         Called with a dict of ``n_iter`` and ``loss`` after each; True asks to stop.
     init : Model, optional
-        Gauss-Newton steps begin there, and no path is followed.
+        Gauss-Newton steps begin there, and no path is followed. Columns of zeros are taken from
+        what the others leave.
 
     Returns
     -------
@@ -82,10 +82,11 @@ def recover(
     problem = _Problem(_doubled(entries), ridge, exponent, fit_bias, tol, watch)
     if init is not None:
         best = _as(init, np.float64)
+        _fill(problem.entries, best, rng)
         rms, converged = problem.newton(best)
     else:
         rms, converged, best = _search(problem, rank, rng)
-    watch.history.append(rms)
+    watch.history[-1:] = [rms]
     dtype = entries.rows.values.dtype
     return _as(best, dtype), len(watch.history), converged or watch.asked, watch.history
 
@@ -99,8 +100,6 @@ def _search(problem, rank, rng):
     best = np.inf, False, start
     core = _core(problem.entries, rank + problem.fit_bias + _SPARE)
     for shrink, sweeps, without_poor in _PATHS:
-        if without_poor and core is None:
-            continue
         path = _Path(problem, start.copy(), sweeps, core if without_poor else None)
         found = path.follow(shrink)
         alike = abs(found[0] - best[0]) < _ALIKE * found[0]  # what is left is noise
@@ -175,12 +174,7 @@ def _start(entries, rank, rng, fit_bias):
     for _ in range(_BIAS_SWEEPS):
         half_step(entries.columns, bare.rows, bare.columns, 0.0)
         half_step(entries.rows, bare.columns, bare.rows, 0.0)
-    left = replace(
-        entries,
-        rows=entries.rows.valued(residuals(entries.rows, bare.columns, bare.rows)),
-        columns=entries.columns.valued(residuals(entries.columns, bare.rows, bare.columns)),
-    )
-    model = spectral_start(left, rank, rng, _START)
+    model = spectral_start(_left_of(entries, bare), rank, rng, _START)
     model.rows.bias[:], model.columns.bias[:] = bare.rows.bias, bare.columns.bias
     return model
 
@@ -217,6 +211,24 @@ def _counts(lines):
     """Entries of each line that have a weight."""
     ends = np.concatenate([[0], np.cumsum(_weights(lines) > 0)])
     return np.diff(ends[lines.starts])
+
+
+def _left_of(entries, model):
+    """Return the same entries with residuals for values."""
+    return replace(
+        entries,
+        rows=entries.rows.valued(residuals(entries.rows, model.columns, model.rows)),
+        columns=entries.columns.valued(residuals(entries.columns, model.rows, model.columns)),
+    )
+
+
+def _fill(entries, model, rng):
+    """Put leading singular vectors of the residuals where factors have columns of zeros."""
+    rows, columns = model.rows.values, model.columns.values
+    empty = ~(np.any(rows, axis=0) & np.any(columns, axis=0))
+    if empty.any():
+        more = spectral_start(_left_of(entries, model), int(empty.sum()), rng, _START)
+        rows[:, empty], columns[:, empty] = more.rows.values, more.columns.values
 
 
 class _Path:
@@ -291,11 +303,8 @@ class _Path:
         rms, converged = self.problem.newton(model, self.entries, left=_LEFT)
         if not converged or (alive < rank and rms > self.problem.tol):
             return None
-        return (
-            self._finished(_resized(model, rank))
-            if self.core
-            else (rms, True, _resized(model, rank))
-        )
+        model = _resized(model, rank)
+        return self._finished(model) if self.core else (rms, True, model)
 
     def _finished(self, model):
         """Gauss-Newton steps with all entries; residual, True and model, or None."""

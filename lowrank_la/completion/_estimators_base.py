@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support.progress import CallbackSupportMixin
-from ._problem import LOSSES, SOLVERS, _check_size
+from ._problem import LOSSES, SOLVERS, check_size
 
 _OPTIONS = (  # of the function, by the same names
     "alpha", "ridge_exponent", "fit_bias", "loss", "nonnegative", "solver", "early_stopping",
@@ -54,4 +54,4 @@ class CompletionBase(CallbackSupportMixin, BaseEstimator):
 
 def check_range(name, values):
     """Refuse values of which `complete` would say the same by another name."""
-    _check_size(name, values, np.finfo(values.dtype).max ** 0.95)
+    check_size(name, values, np.finfo(values.dtype).max ** 0.95)

@@ -84,6 +84,12 @@ class Model:
         """Return it where a device can change it; itself, where it is there."""
         return Model(self.rows.on(device), self.columns.on(device))
 
+    def rms(self):
+        """Root mean square of all entries, biases apart."""
+        U, V = self.rows.values, self.columns.values
+        square = np.sum((U.T @ U / len(U)) * (V.T @ V / len(V)), dtype=np.float64)
+        return float(abs(square)) ** 0.5
+
     def predict(self, rows, columns):
         """Entries at some places, in float64."""
         U, V = self.rows, self.columns

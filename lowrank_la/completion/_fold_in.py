@@ -9,7 +9,7 @@ from .._support.blas import single_threaded_blas
 from ._altmin import HalfStep
 from ._entries import Entries, Lines
 from ._factors import factor_of
-from ._robust import _NORMAL, LOSSES, _clipped, _median, _Side
+from ._losses import NORMAL, ROBUST, Weighted, clipped, median
 
 _FILLED = 1 << 20  # entries at a time
 _FALL = 0.3  # of the scale of residuals that weigh in full, with each least squares
@@ -40,10 +40,10 @@ def fold_in(result, A, spread=None, *, alpha, ridge_exponent, fit_bias, nonnegat
     HalfStep(ridge_exponent, fit_bias, nonnegative)(lines, columns, rows, alpha)
     if loss != "squared":
         noise, unit = spread
-        side, half_step = _Side(lines, ridge_exponent), HalfStep(0.0, fit_bias, nonnegative)
+        side, half_step = Weighted(lines, ridge_exponent), HalfStep(0.0, fit_bias, nonnegative)
         steps = math.ceil(math.log(min(1.0, noise / unit), _FALL))
         for step in range(steps + _SETTLED):  # the same for all rows, whichever come together
-            weights = LOSSES[loss].weights(
+            weights = ROBUST[loss].weights(
                 side.residuals(columns, rows), max(noise, unit * _FALL**step)
             )
             half_step(side.reweighted(weights), columns, rows, alpha * unit)
@@ -54,8 +54,8 @@ def spread_of(result, A):
     """Scales of the residuals of a fit, and of its values without gross errors, in its units."""
     lines = _lines(result, A)
     residuals = A.data - result.predict(rows_of(A), A.indices)
-    noise = _NORMAL * _median(np.abs(residuals), ()) / result._scale
-    unit = _clipped(Entries(lines, lines, result.mean, result._scale))[1]
+    noise = NORMAL * median(np.abs(residuals), ()) / result._scale
+    unit = clipped(Entries(lines, lines, result.mean, result._scale))[1]
     return max(noise, np.finfo(A.dtype).eps * unit), unit
 
 

@@ -168,10 +168,10 @@ def checked_data(rows, columns, values, shape, sample_weight):
         raise ValueError(f"values has shape {values.shape}: a non-empty array of one dimension")
     if not np.isfinite(values).all():
         raise ValueError("values must be finite: leave out entries that are not observed")
-    _check_size("values", values, np.finfo(values.dtype).max ** 0.95)
+    check_size("values", values, np.finfo(values.dtype).max ** 0.95)
     weights = None if sample_weight is None else check_weights(sample_weight, len(values))
     if weights is not None:
-        _check_size("sample_weight", weights, _HEAVY)
+        check_size("sample_weight", weights, _HEAVY)
     shape = None if shape is None else _checked_shape(shape)
     rows, columns = checked_pairs(rows, columns, shape)
     if not len(rows) == len(columns) == len(values):
@@ -184,7 +184,7 @@ def checked_data(rows, columns, values, shape, sample_weight):
     return Data(rows, columns, values, weights, shape)
 
 
-def _check_size(name, array, most):
+def check_size(name, array, most):
     """Refuse numbers so large, or all so small, that squares of their ratios leave the range."""
     largest = float(max(array.max(), -array.min()))
     if largest and not 1 / most <= largest <= most:

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from lowrank_la.completion import _cpu, _robust
+from lowrank_la.completion import _cpu, _gross_errors, _losses
 from lowrank_la.completion._altmin import alternate, spectral_start
 from lowrank_la.completion._entries import arranged, moments
 from lowrank_la.completion._factors import Model, factor_of
-from lowrank_la.completion._robust import LOSSES, Loss, fit_robust
+from lowrank_la.completion._losses import ROBUST, Loss
+from lowrank_la.completion._robust import fit_robust
 from tests.completion.problems import arranged_as_is, entries_of, low_rank, observed, ratings
 
 close = np.testing.assert_allclose
@@ -139,7 +140,7 @@ def test_sweeps_are_those_of_the_definition(loss, exponent, fit_bias, weighted):
     problem, ridge = noisy_problem(weighted), 0.7
     entries = arranged_as_is(problem, (30, 20))
     dense = Dense(problem, loss, ridge, exponent, fit_bias)
-    expected = spectral_start(_robust._clipped(entries)[0], 2, np.random.default_rng(0))
+    expected = spectral_start(_losses.clipped(entries)[0], 2, np.random.default_rng(0))
     dense.rescale(expected)
     objectives = []
     for _ in range(4):
@@ -185,7 +186,7 @@ def test_the_end_is_stationary(loss, weighted):
 
 @losses
 def test_the_loss_and_the_square_that_touches_it(loss):
-    law = LOSSES[loss]
+    law = ROBUST[loss]
     r, scale = np.linspace(0, 9, 200), 1.3
     close(law.values(r, scale), loss_value(r, law.bend, law.factor, scale))
     at = np.linspace(0, 8, 33)[:, None]  # it touches there, and is above everywhere
@@ -194,7 +195,7 @@ def test_the_loss_and_the_square_that_touches_it(loss):
 
 
 def test_a_loss_that_never_bends_is_the_square(monkeypatch):
-    monkeypatch.setitem(LOSSES, "huber", Loss(1e6))
+    monkeypatch.setitem(ROBUST, "huber", Loss(1e6))
     A = np.cos(np.arange(40)[:, None] - 1.3 * np.arange(30))  # nothing to clip
     entries = arranged_in_units(observed(A, 0.5, noise=0.1), A.shape)
     how = {"ridge": 0.5, "exponent": 0.5, "fit_bias": True, "tol": 0.0, "max_iter": 60}
@@ -379,7 +380,7 @@ def test_a_line_that_gross_errors_hold_is_freed():
     entries = arranged_as_is((rows, columns, values, np.ones(750)), A.shape)
     model = Model(factor_of(U, U_bias), factor_of(V, V_bias))
     model.rows.values[5], model.rows.bias[5] = 0.0, 50.0  # the absolute values are less here
-    _robust._free(entries.rows, model.columns, model.rows, 1e-8, True, rng)
+    _gross_errors._free(entries.rows, model.columns, model.rows, 1e-8, True, rng)
     close(matrix(model), A, atol=1e-9)
 
 
