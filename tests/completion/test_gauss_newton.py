@@ -206,6 +206,17 @@ def test_a_start_saves_the_path():
     np.testing.assert_array_equal(model.rows.rows, start)
 
 
+def test_a_start_of_lower_rank_gets_the_directions_that_it_lacks():
+    A, triples = drawn(100, 80, 3, 4)
+    entries = arrange(*triples, A.shape)
+    model = Model(*(factor_of(np.zeros((size, 3))) for size in A.shape))
+    less, *_ = recover(entries, 2, np.random.default_rng(0))
+    for mine, known in ((model.rows, less.rows), (model.columns, less.columns)):
+        mine.values[:, :2] = known.values
+    found, _, converged, _ = recover(entries, 3, np.random.default_rng(0), init=model)
+    assert converged and error(matrix_of(found, entries), A) < EXACT
+
+
 def test_it_stops_when_asked():
     A, triples = drawn(100, 80, 3, 2)
     calls = []
@@ -215,9 +226,9 @@ def test_it_stops_when_asked():
         return len(calls) == 2
 
     _, (_, n_iter, converged, _) = recovered(triples, A.shape, 3, callback=callback)
-    assert converged and [info["n_iter"] for info in calls] == [1, 2] and n_iter == 3
+    assert converged and [info["n_iter"] for info in calls] == [1, 2] and n_iter == 2
     _, (_, n_iter, converged, history) = recovered(triples, A.shape, 3, max_iter=2)
-    assert not converged and n_iter == 3 and np.isfinite(history).all()
+    assert not converged and n_iter == 2 and np.isfinite(history).all()
 
 
 def test_slow_paths_come_last(monkeypatch):
