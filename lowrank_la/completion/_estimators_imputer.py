@@ -211,6 +211,8 @@ class LowRankImputer(TransformerMixin, CompletionBase):
                 "solver='gibbs' averages over draws, and has no columns to fit new rows to: use "
                 "MatrixCompletionRegressor"
             )
+        if self.add_indicator:
+            self._require_budget(X)  # the indicator's fit is dense
         A = self._observed(X, reset=True)
         if not A.nnz:
             raise ValueError("X has no observed entry")
@@ -322,8 +324,13 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         is_nan = np.isnan(self.missing_values)
         stored = None
         if issparse(X):
+            if X.format == "bsr":
+                raise ValueError(
+                    "X is a bsr matrix, which stores zeros that were not observed beside what was: "
+                    "convert what it was made of to csr, csc or coo"
+                )
             X = checked_sparse("X", X)
-            stored = X.nnz if X.format in ("coo", "csr", "csc", "bsr") else None
+            stored = X.nnz if X.format in ("coo", "csr", "csc") else None
         X = validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan" if is_nan else True,

@@ -396,3 +396,16 @@ def test_ratings_of_films(data_dir):
     known = fitted._kept[data["te_item"]]
     predicted = found[data["te_user"], columns[data["te_item"]]][known]
     assert np.sqrt(np.mean((predicted - data["te_rating"][known]) ** 2)) < 0.925
+
+
+def test_blocks_that_store_zeros_are_refused():
+    X = sparse.random_array((8, 6), density=0.5, rng=0, format="csr")
+    with pytest.raises(ValueError, match="bsr matrix, which stores zeros"):
+        LowRankImputer(2).fit(sparse.bsr_array(X, blocksize=(2, 2)))
+
+
+def test_a_dense_indicator_keeps_to_the_budget():
+    X = sparse.random_array((200, 100), density=0.1, rng=0, format="csr")
+    LowRankImputer(2, max_bytes=1000, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="max_bytes=1000"):
+        LowRankImputer(2, max_bytes=1000, add_indicator=True).fit(X)
