@@ -326,7 +326,7 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         if issparse(X):
             if X.format == "bsr":
                 raise ValueError(
-                    "X is a bsr matrix, which stores zeros that were not observed beside what was: "
+                    "X is a sparse matrix of blocks, bsr, which stores zeros beside what was observed: "
                     "convert what it was made of to csr, csc or coo"
                 )
             X = checked_sparse("X", X)

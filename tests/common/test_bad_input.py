@@ -59,6 +59,7 @@ DISTANCES = [function for function in functions_of("X") if function not in MASSE
 GRAPHS = functions_of("A", "n_components")  # see embedding/test_bad_input
 LEAST_SQUARES = functions_of("A", "b")  # see linear_model/test_bad_input
 CHOICES = functions_of("A", "k")  # see decomposition/test_decomposition_bad_input, test_rp_cholesky
+COMPLETION = functions_of("rows")  # see completion/test_complete, test_undetermined
 SAMPLING = [  # see sampling/test_bad_input
     function
     for function in functions_of("A") + functions_of("scores") + functions_of("blocks")
@@ -68,7 +69,8 @@ SAMPLING = [  # see sampling/test_bad_input
 
 def test_every_function_belongs_to_a_family_below():
     assert set(public_functions()) == {
-        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *CHOICES, *SAMPLING
+        *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *CHOICES, *SAMPLING,
+        *COMPLETION,
     }  # fmt: skip
 
 

@@ -400,7 +400,7 @@ def test_ratings_of_films(data_dir):
 
 def test_blocks_that_store_zeros_are_refused():
     X = sparse.random_array((8, 6), density=0.5, rng=0, format="csr")
-    with pytest.raises(ValueError, match="bsr matrix, which stores zeros"):
+    with pytest.raises(ValueError, match="bsr, which stores zeros"):
         LowRankImputer(2).fit(sparse.bsr_array(X, blocksize=(2, 2)))
 
 
