@@ -253,13 +253,14 @@ class _Path:
         """Return residual, convergence and model of the end, or of what a try has found."""
         problem, largest = self.problem, self.sizes[0]
         trial, mark, past = _FIRST_TRY * largest, 0.1 * _BEGIN * largest, np.inf
-        eps, end, rms = _BEGIN * largest, self._end(), self._rms()
+        eps, end, rms, alive = _BEGIN * largest, self._end(), self._rms(), 0
         while eps > end:
             rms = self._improve(eps)
             if problem.watch(rms):
                 return rms, False, self.model
-            if eps <= trial and not problem.ridge:
-                found = self._tried(eps)
+            before, alive = alive, int(np.count_nonzero(self.sizes > eps))
+            if eps <= trial and not problem.ridge and alive in (before, self.model.rank):
+                found = self._tried(alive)
                 if found is not None:
                     return found
                 trial *= _NEXT_TRY
@@ -291,12 +292,12 @@ class _Path:
         gaps = residuals(rows, self.model.columns, self.model.rows)
         return float(np.average(gaps * gaps, weights=_weights(rows))) ** 0.5
 
-    def _tried(self, eps):
-        """Gauss-Newton steps from here, in the directions that eps leaves alive.
+    def _tried(self, alive):
+        """Gauss-Newton steps from here, in so many directions.
 
         Return residual, True and model; or None if the steps lead nowhere.
         """
-        rank, alive = self.model.rank, int(np.count_nonzero(self.sizes > eps))
+        rank = self.model.rank
         if not alive:
             return None
         model = _resized(self.model, alive)
