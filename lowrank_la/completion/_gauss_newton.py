@@ -8,6 +8,7 @@ steps follow: the second derivative of the product costs little more.
 
 import numpy as np
 
+from .._support.blas import single_threaded_blas
 from .._support.blocks import aligned, run_blocks
 from . import _cpu, _tangent_cpu
 from ._altmin import residuals
@@ -78,6 +79,7 @@ def gauss_newton(
     return step.rms, step.rms <= tol
 
 
+@single_threaded_blas()
 def _norm(model):
     """Frobenius norm of the product of the factors."""
     grams = [factor.values.T @ factor.values for factor in (model.rows, model.columns)]
@@ -172,7 +174,7 @@ class _Side:
     def size(self):
         """Sum of squares, as the ridge counts them."""
         squares = np.einsum("ij,ij->i", self.unknown, self.unknown)
-        return float(np.dot(self.lines.amounts**self.exponent, squares))
+        return _dot(self.lines.amounts**self.exponent, squares)
 
 
 class Projection:

@@ -1,5 +1,6 @@
 """Recovery from few entries, and Gauss-Newton steps against dense algebra."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -345,3 +346,13 @@ def test_steps_end_at_a_solution():
     rms, converged = gauss_newton(entries, model)
     assert converged and rms <= 1e-10
     close(model.rows.values, before.rows.values, atol=1e-8)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    A, (rows, columns, values) = drawn(3000, 2000, 2, 8)
+    values = values + 0.1 * np.random.default_rng(0).normal(size=len(values))
+    found = []
+    for n_threads in (1, 3):
+        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", n_threads)
+        found.append(recovered((rows, columns, values), A.shape, 2, ridge=0.1)[0])
+    np.testing.assert_array_equal(*found)
