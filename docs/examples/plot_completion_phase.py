@@ -42,13 +42,13 @@ def fitted(A, known, **options):
 
 
 # %%
-# The entries are exact, so there is no ridge, ``alpha=0``. Five matrices for each number of
+# The entries are exact, so there is no ridge, ``alpha=0``. Four matrices for each number of
 # entries; one is recovered if all of its 40,000 entries are met, within a thousandth of their norm.
 # Alternating least squares stop after 150 sweeps; the warning that these were too few is not shown.
 warnings.simplefilter("ignore", ConvergenceWarning)
 solvers = {"als": {"max_iter": 150, "tol": 1e-12}, "gauss_newton": {}}
 per_line = [11, 12, 13, 15, 20, 24, 27, 30, 40]
-draws = 5
+draws = 4
 oversampling = np.zeros(len(per_line))
 found = {solver: np.zeros(len(per_line)) for solver in solvers}
 for i, count in enumerate(per_line):
