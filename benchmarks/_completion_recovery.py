@@ -111,7 +111,7 @@ def compared_rows(bench, cases, ours, others, error):
         mine = draws(ours, made)
         yield demanded_row(bench, title, case, ours, mine, error)
         for peer in others:
-            few = n_draws if peer == ALS else min(n_draws, 2)
+            few = n_draws if peer == ALS else n_draws // 2 if bench.quick else 2
             theirs = draws(peer, made[:few])
             yield Row(
                 title, ours, peer, np.median(mine.seconds), np.median(theirs.seconds),
