@@ -69,7 +69,7 @@ for solver, share in found.items():
 # each, Gauss-Newton steps double its digits. Before these, a penalty of the singular values falls
 # step by step.
 A, known = some_entries(40, np.random.default_rng(0))
-als = np.sqrt(fitted(A, known, solver="als", max_iter=25, tol=0).history / known.sum())
+als = np.sqrt(fitted(A, known, solver="als", max_iter=16, tol=0).history / known.sum())
 newton = fitted(A, known, solver="gauss_newton").history
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
