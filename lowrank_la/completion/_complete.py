@@ -64,8 +64,8 @@ def complete(
     shape : tuple of two int, default=None
         Of the matrix; None ends with the last row and column that have an entry.
     rank : int or "auto", default=10
-        Columns of each factor. "auto" takes the least one that meets held-out entries within a
-        hundredth of the best, and fits all entries with it.
+        Columns of each factor. "auto" takes the least one that meets held-out entries within
+        0.2 % of the best, and fits all entries with it.
     alpha : float, default=1.0
         Ridge, for values divided by their spread: it has no unit. Zero for data without noise;
         less than one where `ridge_exponent` is 1, lest nothing is left.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._altmin import HalfStep, residuals, spectral_start
+from ._altmin import HalfStep, left_over, residuals, spectral_start
 from ._entries import Entries
 from ._factors import Model, factor_of
 from ._gauss_newton import gauss_newton
@@ -174,7 +174,7 @@ def _start(entries, rank, rng, fit_bias):
     for _ in range(_BIAS_SWEEPS):
         half_step(entries.columns, bare.rows, bare.columns, 0.0)
         half_step(entries.rows, bare.columns, bare.rows, 0.0)
-    model = spectral_start(_left_of(entries, bare), rank, rng, _START)
+    model = spectral_start(left_over(entries, bare), rank, rng, _START)
     model.rows.bias[:], model.columns.bias[:] = bare.rows.bias, bare.columns.bias
     return model
 
@@ -213,21 +213,12 @@ def _counts(lines):
     return np.diff(ends[lines.starts])
 
 
-def _left_of(entries, model):
-    """Return the same entries with residuals for values."""
-    return replace(
-        entries,
-        rows=entries.rows.valued(residuals(entries.rows, model.columns, model.rows)),
-        columns=entries.columns.valued(residuals(entries.columns, model.rows, model.columns)),
-    )
-
-
 def _fill(entries, model, rng):
     """Put leading singular vectors of the residuals where factors have columns of zeros."""
     rows, columns = model.rows.values, model.columns.values
     empty = ~(np.any(rows, axis=0) & np.any(columns, axis=0))
     if empty.any():
-        more = spectral_start(_left_of(entries, model), int(empty.sum()), rng, _START)
+        more = spectral_start(left_over(entries, model), int(empty.sum()), rng, _START)
         rows[:, empty], columns[:, empty] = more.rows.values, more.columns.values
 
 

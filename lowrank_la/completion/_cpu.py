@@ -14,10 +14,10 @@ from .._kernels.syrk import PAD, add_gram, alone, padded
 from .._support.blocks import aligned, run_blocks
 from .._support.jit import kernel
 
-_PANEL = 256  # rows of a panel whose Gram matrix is added to another
-_TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
-_SLIGHT = 1e-9  # of the mean diagonal entry: a ridge that lines with few entries get
-_CYCLES = 20  # at most, of coordinate descent
+PANEL = 256  # rows of a panel whose Gram matrix is added to another
+TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
+SLIGHT = 1e-9  # of the mean diagonal entry: a ridge that lines with few entries get
+CYCLES = 20  # at most, of coordinate descent
 _NEAR = 1 << 19  # bytes of a panel that stays in the second cache
 _PAIRS = 65536  # predicted at a time
 _BLOCK = 32768  # entries of a block of lines, more or less
@@ -107,7 +107,7 @@ def _root(weights, e):
 
 
 @kernel(forceinline=True)
-def _amount(weights, begin, end):
+def amount_of(weights, begin, end):
     """Sum of the weights of a row: the number of its entries, if they have none."""
     if len(weights) == 0:
         return np.float64(end - begin)
@@ -159,7 +159,7 @@ def row_gram(begin, end, others, values, weights, other, other_bias, k, panel, g
             row[c] = 0.0
     at = begin
     while at < end:
-        stop = min(end, at + np.uint64(_PANEL))
+        stop = min(end, at + np.uint64(PANEL))
         n, more, more_sum, more_squares = gather(
             panel, at, stop, others, values, weights, other, other_bias, k
         )
@@ -182,7 +182,7 @@ def factorize(gram, d, column):
         whole = pivot[i]
         for r in range(i):
             whole += gram[r, i] * gram[r, i]
-        inverse = 1.0 / np.sqrt(pivot[i]) if pivot[i] > _TINY * whole else 0.0
+        inverse = 1.0 / np.sqrt(pivot[i]) if pivot[i] > TINY * whole else 0.0
         for c in range(i + one, d):
             pivot[c] *= inverse
         pivot[column] *= inverse
@@ -210,7 +210,7 @@ def back_substitute(gram, d, column, out):
 @kernel(forceinline=True)
 def _descend(gram, d, k, column, x):
     """Coordinate descent on a quadratic in the upper triangle; the first k are not negative."""
-    for _ in range(_CYCLES):
+    for _ in range(CYCLES):
         largest, change = 0.0, 0.0
         for i in range(d):
             row, total = gram[i], gram[i, column]
@@ -251,17 +251,17 @@ def _solve_rows(
     k = np.uint64(len(ridge) - 1)
     column = k + np.uint64(1)
     d = column if biased else k
-    panel, gram = np.zeros((_PANEL, width)), np.zeros((width, width))
+    panel, gram = np.zeros((PANEL, width)), np.zeros((width, width))
     x = np.zeros(np.int64(column))
     total = 0.0
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + np.uint64(1)])
         total += row_gram(begin, end, others, values, weights, other, other_bias, k, panel, gram)
-        scale = _amount(weights, begin, end) ** exponent
+        scale = amount_of(weights, begin, end) ** exponent
         slight = 0.0
         if end - begin < d:  # of many solutions, about the least one
             for c in range(d):
-                slight += _SLIGHT * gram[c, c] / d
+                slight += SLIGHT * gram[c, c] / d
         for c in range(d):
             gram[c, c] += ridge[c] * scale + slight
         if nonnegative:

@@ -19,7 +19,7 @@ from .._support.cuda import (
     to_host,
     xp,
 )
-from ._cpu import _CYCLES, _SLIGHT, _TINY
+from ._cpu import CYCLES, SLIGHT, TINY
 
 _BLOCKS = 512  # of threads, at most: each has scratch of its own
 _ROOM = 64 if SIMULATED else 4096  # numbers of a panel in shared memory
@@ -82,7 +82,7 @@ def _factorize(gram, d, column):
     cuda.syncthreads()
     for i in range(d):
         inverse = 0.0
-        if gram[i, i] > _TINY * gram[column, i]:
+        if gram[i, i] > TINY * gram[column, i]:
             inverse = 1.0 / math.sqrt(gram[i, i])
         cuda.syncthreads()
         for c in range(i + 1 + t, column + 1, THREADS):
@@ -126,7 +126,7 @@ def _descend(gram, d, k, column, x):
             total -= gram[min(r, c), max(r, c)] * x[c]
         gap[r] = total
     cuda.syncthreads()
-    for _ in range(_CYCLES):
+    for _ in range(CYCLES):
         largest, change = 0.0, 0.0
         for c in range(d):
             new = 0.0
@@ -171,7 +171,7 @@ def _solve(
         scale, slight = gram[k, k] ** exponent, 0.0
         if end - begin < d:  # of many solutions, about the least one
             for c in range(d):
-                slight += _SLIGHT * gram[c, c] / d
+                slight += SLIGHT * gram[c, c] / d
         cuda.syncthreads()
         for c in range(t, d, THREADS):
             gram[c, c] += ridge[c] * scale + slight

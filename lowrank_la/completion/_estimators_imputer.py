@@ -85,7 +85,7 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         Sweeps done.
     converged_ : bool
         Whether the solver came to its end before `max_iter`.
-    history_ : ndarray of shape (n_iter_,)
+    history_ : ndarray of shape (n_iter,)
         After each sweep, for values divided by their spread: the objective of "als", the root
         mean square residual of "gauss_newton".
     validation_history_ : ndarray
@@ -326,8 +326,8 @@ class LowRankImputer(TransformerMixin, CompletionBase):
         if issparse(X):
             if X.format == "bsr":
                 raise ValueError(
-                    "X is a sparse matrix of blocks, bsr, which stores zeros beside what was observed: "
-                    "convert what it was made of to csr, csc or coo"
+                    "X is a sparse matrix of blocks, bsr, which stores zeros beside what was "
+                    "observed: convert what it was made of to csr, csc or coo"
                 )
             X = checked_sparse("X", X)
             stored = X.nnz if X.format in ("coo", "csr", "csc") else None

@@ -88,7 +88,7 @@ class MatrixCompletionRegressor(RegressorMixin, CompletionBase):
         Sweeps of the last solver run.
     converged_ : bool
         Whether it came to its end before `max_iter`.
-    history_ : ndarray of shape (n_iter_,)
+    history_ : ndarray of shape (n_iter,)
         After each sweep, for targets divided by their spread: the objective of "als", the root
         mean square residual of other solvers.
     validation_history_ : ndarray

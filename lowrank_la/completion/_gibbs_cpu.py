@@ -13,12 +13,10 @@ from .._kernels.rng import _MASK, _SHIFT, philox
 from .._kernels.syrk import add_gram, alone, padded
 from .._support.blocks import run_blocks
 from .._support.jit import kernel
-from ._cpu import back_substitute, block_of, factorize, row_gram
+from ._cpu import PANEL, TINY, back_substitute, block_of, factorize, row_gram
 
-_PANEL = 256  # rows of a panel
 _LANES = 64  # systems side by side
 _PAIRS = 4096  # predicted at a time
-_TINY = 1e-13  # of a diagonal entry: less is left of a column that depends on those before it
 _FRACTION, _ONE = (1 << 52) - 1, 1023 << 52  # bits of a float64: below one, and those of one
 _ROOT, _LOG_2, _QUARTER_TURN = math.sqrt(2.0), math.log(2.0), math.pi / 2
 _philox = kernel(philox, forceinline=True)
@@ -79,7 +77,7 @@ def _factorize(systems, d, least):
     for i in range(d):
         whole, bound = systems[i, i], least[i]
         for lane in range(lanes):
-            bound[lane] = _TINY * whole[lane]
+            bound[lane] = TINY * whole[lane]
     for i in range(d):
         row, pivot, bound = systems[i], systems[i, i], least[i]
         for lane in range(lanes):
@@ -136,7 +134,7 @@ def _draw_rows(
     d = np.uint64(prior.shape[0])
     k = d - one if biased else d
     column = k + one
-    panel, gram = np.zeros((_PANEL, width)), np.zeros((width, width))
+    panel, gram = np.zeros((PANEL, width)), np.zeros((width, width))
     systems = np.zeros((np.int64(d), np.int64(d) + 1, _LANES))
     normals, least = np.empty((np.int64(d) + 3, _LANES)), np.empty((np.int64(d), _LANES))
     words = np.empty((4, _LANES), np.uint64)

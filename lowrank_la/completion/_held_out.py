@@ -3,7 +3,7 @@
 import numpy as np
 
 _PATIENCE = 5  # sweeps without a better error
-_GAIN = 0.01  # share by which a larger rank must be better
+_GAIN = 0.002  # share by which a larger rank must be better
 _EXACT = 1e-6  # errors below, in units of the values' spread, are no errors
 
 

@@ -9,7 +9,7 @@ begin with a cache line and end in zeros.
 import numpy as np
 
 from .._support.jit import kernel
-from ._cpu import _PANEL, _amount, factorize, row_gram
+from ._cpu import PANEL, amount_of, factorize, row_gram
 
 
 @kernel
@@ -22,11 +22,11 @@ def normal_equations(
     # after another, its diagonal inverted; and half of the negative gradient
     one, d, k = np.uint64(1), np.uint64(len(ridge)), np.uint64(rank)
     column = k + one
-    panel, gram = np.zeros((_PANEL, width)), np.zeros((width, width))
+    panel, gram = np.zeros((PANEL, width)), np.zeros((width, width))
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
         row_gram(begin, end, others, gaps, weights, design, nothing, k, panel, gram)
-        scale = _amount(weights, begin, end) ** exponent
+        scale = amount_of(weights, begin, end) ** exponent
         x, slope, triangle = mine[i], gradient[i], triangles[i]
         for c in range(d):
             gram[c, c] += ridge[c] * scale
@@ -112,7 +112,7 @@ def curvature(
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
         f, p, q = mine[i], change[i], out[i]
-        scale = damping * _amount(weights, begin, end) ** exponent
+        scale = damping * amount_of(weights, begin, end) ** exponent
         for c in range(w):
             q[c] = 0.0
         for c in range(np.uint64(len(ridge))):
