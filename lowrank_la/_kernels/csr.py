@@ -45,7 +45,8 @@ def _prefetch(builder, pointer, n_bytes):
         builder.call(function, [line, _I32(0), _I32(_TO_L2), _I32(1)])
 
 
-def _splat(builder, value, width):
+def splat(builder, value, width):
+    """Vector of equal lanes."""
     kind = ir.VectorType(value.type, width)
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
     lanes = ir.Constant(ir.VectorType(_I32, width), [0] * width)
@@ -79,7 +80,7 @@ def _term(builder, kinds, pointers, entry, j, vector):
     if isinstance(kinds["rows"].dtype, types.Integer):
         value = builder.sitofp(value, vector)
     factor = _factor(builder, kinds, pointers, entry, j, vector.element)
-    return value if factor is None else builder.fmul(value, _splat(builder, factor, vector.count))
+    return value if factor is None else builder.fmul(value, splat(builder, factor, vector.count))
 
 
 _NAMES = ("rows", "units", "indices", "weights", "start", "stop", "first", "out")

@@ -11,9 +11,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .csr import splat
+
 _LINE = 64  # bytes of a vector; LLVM splits it where the host's are shorter
 _FEW = 4  # rows met at once
-_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 _FUSED = ("contract",)  # one instruction multiplies and adds
 
 
@@ -51,12 +53,6 @@ def _load(builder, pointer, offset, kind):
     value = builder.load(place)
     value.align = 8 if kind.element == ir.DoubleType() else 4
     return value
-
-
-def _splat(builder, value, width):
-    kind = ir.VectorType(value.type, width)
-    single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
-    return _shuffled(builder, single, single, [0] * width)
 
 
 def _fma(builder, a, b, c):
@@ -133,7 +129,7 @@ def _add_residual_vectors(typing_context, matrix, at, weights, target, n, x, con
         kind = args[6].type
         vector, few = ir.VectorType(kind, width), ir.VectorType(kind, _FEW)
         doubles = ir.VectorType(ir.DoubleType(), _FEW)
-        constant = _splat(builder, args[6], _FEW)
+        constant = splat(builder, args[6], _FEW)
         loop = _Loop(builder, n, _FEW, [ir.Constant(doubles, None)] * 2)
         places = [builder.gep(at.data, [builder.add(loop.at, _I64(r))]) for r in range(_FEW)]
         rows = [builder.gep(matrix.data, [builder.load(place)]) for place in places]

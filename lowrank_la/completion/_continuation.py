@@ -159,7 +159,9 @@ def _as(model, dtype):
 def _doubled(entries):
     """Return the same entries in float64."""
     rows, columns = (
-        replace(lines, values=lines.values.astype(float), weights=lines.weights.astype(float))
+        lines.valued(lines.values.astype(float, copy=False)).weighted(
+            lines.weights.astype(float, copy=False)
+        )
         for lines in (entries.rows, entries.columns)
     )
     return replace(entries, rows=rows, columns=columns)

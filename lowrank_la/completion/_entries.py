@@ -68,11 +68,11 @@ class Lines:
 
     def weighted(self, weights):
         """Return the same entries with other weights, in their order."""
-        return Lines(self.starts, self.others, self.values, weights)
+        return Lines(self.starts, self.others, self.values, frozen(weights))
 
     def valued(self, values):
         """Return other values in the same places."""
-        return Lines(self.starts, self.others, values, self.weights)
+        return Lines(self.starts, self.others, frozen(values), self.weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from .._support.blas import single_threaded_blas
-from .._support.blocks import frozen
 from ._altmin import residuals
 from ._continuation import recover
 from ._entries import Entries
@@ -24,7 +23,7 @@ def settle(entries, model, levels, fit_bias, rng, tol):
             weights = np.abs(residuals(lines, other, mine)) <= level
             if len(lines.weights):
                 weights = weights * lines.weights
-            met.append(lines.weighted(frozen(weights.astype(lines.values.dtype))))
+            met.append(lines.weighted(weights.astype(lines.values.dtype)))
         rest = Entries(*met, entries.mean, entries.scale)
         model, _, converged, history = recover(
             rest, model.rank, rng, fit_bias=fit_bias, tol=tol, init=model

@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 
-from .._support.blocks import frozen
 from ._altmin import residuals
 from ._entries import Entries, Lines, moments
 
@@ -56,7 +55,7 @@ class Weighted:
 
     def reweighted(self, weights):
         """Entries whose squares have weights beyond their own."""
-        return self.lines.weighted(frozen(self.shares * weights))
+        return self.lines.weighted(self.shares * weights)
 
     def residuals(self, other, mine):
         """Absolute residuals."""
