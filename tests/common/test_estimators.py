@@ -5,17 +5,24 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from tests.common.api import fit, instance, public_estimators
 
 X = load_digits().data[:150]
+OLD = parse_version(sklearn.__version__) < parse_version("1.9")
 
 
 @parametrize_with_checks([instance(cls) for cls in public_estimators()])
 def test_scikit_learn_checks(estimator, check):
+    name = getattr(check, "func", check).__name__
+    labels = estimator.__sklearn_tags__().input_tags.categorical
+    if OLD and labels and name == "check_positive_only_tag_during_fit":
+        pytest.skip("before 1.9 it takes a mean from integers in place")
     check(estimator)
 
 
