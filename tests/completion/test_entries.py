@@ -96,8 +96,8 @@ def test_runs_of_lines(problem, data):
 def test_other_values_and_weights_in_the_same_places():
     lines = arranged_as_is((np.arange(3), np.arange(3), np.ones(3), np.ones(3)), (3, 3)).rows
     other = np.array([5.0, 6.0, 7.0])
-    for given in (lines.valued(other).values, lines.weighted(other).weights):
-        assert np.shares_memory(given, other) and not given.flags.writeable
+    for held in (lines.valued(other).values, lines.weighted(other).weights):
+        assert np.shares_memory(held, other) and not held.flags.writeable
     assert lines.weighted(other).values is lines.values
     assert isinstance(lines.valued(other), Lines)
 
