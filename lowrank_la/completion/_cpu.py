@@ -323,6 +323,49 @@ def _preconditioned(x, inverse, out):
     return total
 
 
+@kernel(forceinline=True)
+def _conjugate(
+    matrix, at, amounts, nothing, n, k, shift, b_shift, inverse, b_inverse, residual, b_residual,
+    direction, image, steps, forcing, x,
+):  # fmt: skip
+    """Conjugate gradient steps for one line, whose vector x is changed.
+
+    Return the change of the bias, and what the sum of squares and ridge has fallen by.
+    """
+    b_direction = b_inverse * b_residual
+    square = _preconditioned(residual, inverse, direction) + b_direction * b_residual
+    enough, b_change, gain = forcing * square, 0.0, 0.0
+    for _ in range(steps):
+        if square <= enough:
+            break
+        for c in range(np.uint64(len(image))):
+            image[c] = 0.0
+        b_image, curvature = add_residual(
+            matrix, at, amounts, nothing, n, direction, x.dtype.type(b_direction), image
+        )
+        curvature += b_shift * b_direction * b_direction
+        for c in range(k):
+            image[c] -= shift[c] * direction[c]
+            curvature += shift[c] * direction[c] * direction[c]
+        if not curvature > 0.0:
+            break
+        length = square / curvature
+        gain += length * square
+        b_change += length * b_direction
+        b_residual += length * (b_image - b_shift * b_direction)
+        fresh = b_inverse * b_residual * b_residual
+        for c in range(k):
+            x[c] += length * direction[c]
+            residual[c] += length * image[c]
+            fresh += inverse[c] * residual[c] * residual[c]
+        ratio = fresh / square
+        for c in range(k):
+            direction[c] = inverse[c] * residual[c] + ratio * direction[c]
+        b_direction = b_inverse * b_residual + ratio * b_direction
+        square = fresh
+    return b_change, gain
+
+
 @kernel
 def _improve_rows(
     lo, hi, b, starts, others, values, weights, other, other_bias, moment, ridge, exponent,
@@ -331,7 +374,7 @@ def _improve_rows(
     # As _solve_rows, by conjugate gradients from what is there: so many steps, or until the square
     # of the residual has fallen to a share. (w,) in: mean squares of the other factor, of which
     # the preconditioner is made.
-    one, kind = np.uint64(1), factor.dtype.type
+    one = np.uint64(1)
     k, w = np.uint64(len(ridge) - 1), factor.shape[1]
     most = np.int64(4)
     for i in range(np.uint64(lo), np.uint64(hi)):
@@ -344,6 +387,7 @@ def _improve_rows(
     panel = memory[skip : skip + room * w].reshape((room, w))
     work = np.zeros((4, w), factor.dtype)
     inverse, residual, direction, image = work[0], work[1], work[2], work[3]
+    shift = np.zeros(w)
     total = 0.0
     for i in range(np.uint64(lo), np.uint64(hi)):
         begin, end = np.uint64(starts[i]), np.uint64(starts[i + one])
@@ -356,48 +400,22 @@ def _improve_rows(
             matrix = panel
         x, x_bias = factor[i], bias[i]
         scale = amount**exponent
-        b_ridge = ridge[k] * scale
+        b_shift = ridge[k] * scale
         for c in range(k):
-            residual[c] = -ridge[c] * scale * x[c]
-            curvature = amount * moment[c] + ridge[c] * scale
+            shift[c] = ridge[c] * scale
+            residual[c] = -shift[c] * x[c]
+            curvature = amount * moment[c] + shift[c]
             inverse[c] = 1.0 / curvature if curvature > 0.0 else 0.0
             total -= residual[c] * x[c]
-        b_inverse = 1.0 / (amount + b_ridge) if biased and amount > 0.0 else 0.0
+        b_inverse = 1.0 / (amount + b_shift) if biased and amount > 0.0 else 0.0
         b_residual, squares = add_residual(matrix, at, amounts, target, n, x, x_bias, residual)
-        total += squares + b_ridge * x_bias * x_bias
-        b_residual -= b_ridge * x_bias
-        b_direction = b_inverse * b_residual
-        square = _preconditioned(residual, inverse, direction) + b_direction * b_residual
-        enough = forcing * square
-        for _ in range(steps):
-            if square <= enough:
-                break
-            for c in range(np.uint64(w)):
-                image[c] = 0.0
-            b_image, curvature = add_residual(
-                matrix, at, amounts, nothing, n, direction, kind(b_direction), image
-            )
-            curvature += b_ridge * b_direction * b_direction
-            for c in range(k):
-                image[c] -= ridge[c] * scale * direction[c]
-                curvature += ridge[c] * scale * direction[c] * direction[c]
-            if not curvature > 0.0:
-                break
-            length = square / curvature
-            total -= length * square
-            x_bias += length * b_direction
-            b_residual += length * (b_image - b_ridge * b_direction)
-            fresh = b_inverse * b_residual * b_residual
-            for c in range(k):
-                x[c] += length * direction[c]
-                residual[c] += length * image[c]
-                fresh += inverse[c] * residual[c] * residual[c]
-            ratio = fresh / square
-            for c in range(k):
-                direction[c] = inverse[c] * residual[c] + ratio * direction[c]
-            b_direction = b_inverse * b_residual + ratio * b_direction
-            square = fresh
-        bias[i] = x_bias
+        total += squares + b_shift * x_bias * x_bias
+        b_change, gain = _conjugate(
+            matrix, at, amounts, nothing, n, k, shift, b_shift, inverse, b_inverse, residual,
+            b_residual - b_shift * x_bias, direction, image, steps, forcing, x,
+        )  # fmt: skip
+        bias[i] = x_bias + b_change
+        total -= gain
     sums[b] += total
 
 
