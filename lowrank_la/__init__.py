@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "embedding": "embedding",
         "linear_model": "linear_model",
         "sampling": "sampling",
+        "sensing": "sensing",
         "sketch": "sketch",
         "transport": "transport",
     },

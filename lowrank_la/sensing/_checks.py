@@ -1,0 +1,94 @@
+"""Checks of measurements, values and options."""
+
+import numbers
+import warnings
+
+import numpy as np
+
+from .._support.random import as_generator
+from .._support.validation import (
+    as_floats,
+    check_choice,
+    check_integer,
+    check_positive,
+    check_weights,
+)
+from ._operators import as_measurements, check_adjoint
+from ._solve import Task
+
+
+def checked_task(
+    A, y, rank, shape, *, symmetric, loss, alpha, fit_intercept, sample_weight, early_stopping,
+    validation_fraction, tol, max_iter, callback, rng, init_scale=1e-6, imbalance=1.0,
+    losses=("squared", "huber", "absolute"),
+):  # fmt: skip
+    """Return the task, and a generator; raise a ValueError that names what is wrong."""
+    y = checked_values(y)
+    A = as_measurements(A, shape, len(y))
+    if A.shape[0] != len(y):
+        raise ValueError(f"y has {len(y)} values, but A makes {A.shape[0]} measurements")
+    if symmetric and A.matrix_shape[0] != A.matrix_shape[1]:
+        raise ValueError(f"symmetric=True, but A measures matrices of shape {A.matrix_shape}")
+    check_choice("loss", loss, losses)
+    if not isinstance(alpha, numbers.Real) or not 0 <= alpha < np.inf:
+        raise ValueError(f"alpha={alpha!r}: a number that is not negative is needed")
+    share = check_positive("validation_fraction", validation_fraction)
+    if share >= 1:
+        raise ValueError(f"validation_fraction={share!r}: a number below 1 is needed")
+    task = Task(
+        A=A, y=y, weights=check_weights(sample_weight, len(y)), rank=checked_rank(rank, A),
+        symmetric=bool(symmetric), loss=loss, alpha=float(alpha),
+        constant=bool(fit_intercept) or (bool(symmetric) and A.fits_constant),
+        init_scale=check_positive("init_scale", init_scale),
+        imbalance=check_positive("imbalance", imbalance),
+        validation_fraction=share if early_stopping else 0.0,
+        tol=max(check_positive("tol", tol), _least_tol(A)),
+        max_iter=check_integer("max_iter", max_iter, 1), callback=callback,
+    )  # fmt: skip
+    rng = as_generator(rng, "rng")
+    check_adjoint(A, rng)
+    warn_of_undetermined(task)
+    return task, rng
+
+
+def _least_tol(A):
+    return 10 * np.finfo(A.dtype).eps
+
+
+def checked_values(y):
+    """Measured values as float64, or a ValueError."""
+    y = as_floats("y", y)
+    if y.ndim != 1 or not len(y):
+        raise ValueError(f"y has shape {y.shape}: (m,) with at least one measurement is needed")
+    if not np.isfinite(y).all():
+        raise ValueError("y has values that are NaN or infinite; only finite ones are allowed")
+    return y.astype(np.float64)
+
+
+def checked_rank(rank, A):
+    """Columns of the factors; more than the matrix can have are clipped, with a warning."""
+    rank, most = check_integer("rank", rank, 1), min(A.matrix_shape)
+    if rank > most:
+        warnings.warn(f"rank={rank} is clipped to {most}, the most of such a matrix", stacklevel=4)
+    return min(rank, most)
+
+
+def degrees_of_freedom(shape, rank, symmetric):
+    """Numbers that determine a matrix of a rank."""
+    n1, n2 = shape
+    if symmetric:
+        return n1 * rank - rank * (rank - 1) // 2
+    return rank * (n1 + n2 - rank)
+
+
+def warn_of_undetermined(task):
+    """Tell that many matrices of the rank fit as well."""
+    free = degrees_of_freedom(task.A.matrix_shape, task.rank, task.symmetric)
+    counted = int(np.count_nonzero(task.weights))
+    if counted < free and not task.alpha and not task.validation_fraction:
+        warnings.warn(
+            f"{counted} measurements cannot determine a matrix of rank {task.rank}, which has "
+            f"{free} degrees of freedom: take a smaller rank, alpha above zero, or "
+            "early_stopping=True",
+            stacklevel=4,
+        )

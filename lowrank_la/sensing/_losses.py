@@ -1,0 +1,144 @@
+"""What a prediction costs: values, derivatives, and curvatures that majorise.
+
+A loss is that of the measurements y with their weights. Robust ones tell the scale of the residuals
+from their median; `adapt` does so, before each step.
+"""
+
+import numpy as np
+from scipy.special import expit
+
+_DEVIATION = 1.4826  # standard deviations of a normal law to its median deviation
+_HUBER = 1.345  # standard deviations: 95 % as efficient as least squares for normal noise
+_OUTLYING = 4.0  # medians
+_SMOOTH = 0.1  # medians within which an absolute residual is rounded off
+
+
+def weighted_median(values, weights):
+    """Return the lower median; a weight of 2 counts as a value that comes twice."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return values[order[np.searchsorted(total, total[-1] / 2)]]
+
+
+class Squared:
+    """Half of the squares of the residuals."""
+
+    quadratic = True
+
+    def __init__(self, y, weights):
+        self.y, self.weights = y, weights
+        self.size = self._size(y - self.start(True)) or 1.0
+
+    def start(self, constant):
+        """Return the constant that alone predicts best."""
+        return np.average(self.y, weights=self.weights) if constant else 0.0
+
+    def adapt(self, prediction):
+        """Set what depends on the scale of the residuals."""
+
+    def value(self, prediction):
+        return 0.5 * self.weights @ (prediction - self.y) ** 2
+
+    def derivatives(self, prediction):
+        """Gradient, and curvature, for each measurement."""
+        return self.weights * (prediction - self.y), self.weights
+
+    def relative(self, prediction):
+        """Size of the residuals, relative to that of y."""
+        return self._size(prediction - self.y) / self.size
+
+    def smooth(self):
+        """Return a loss whose gradient falls with the residuals."""
+        return self
+
+    def _size(self, residuals):
+        return np.sqrt(self.weights @ residuals**2)
+
+
+class _Robust(Squared):
+    """Losses that tell a scale from the median residual."""
+
+    quadratic = False
+
+    def start(self, constant):
+        return weighted_median(self.y, self.weights) if constant else 0.0
+
+    def smooth(self):
+        return Dropped(self.y, self.weights)
+
+    def _size(self, residuals):
+        return weighted_median(np.abs(residuals), self.weights)
+
+    def adapt(self, prediction):
+        self.scale = self._size(prediction - self.y)
+
+
+class Dropped(_Robust):
+    """Squares of the residuals within four medians; those beyond do not count."""
+
+    def adapt(self, prediction):
+        super().adapt(prediction)
+        self._kept = self.weights * (np.abs(prediction - self.y) <= _OUTLYING * self.scale)
+
+    def value(self, prediction):
+        return 0.5 * self._kept @ (prediction - self.y) ** 2
+
+    def derivatives(self, prediction):
+        return self._kept * (prediction - self.y), self._kept
+
+
+class Huber(_Robust):
+    """Squares of the residuals up to 1.345 standard deviations, told from the median; then lines."""
+
+    def adapt(self, prediction):
+        super().adapt(prediction)
+        self._threshold = max(_HUBER * _DEVIATION * self.scale, np.finfo(float).tiny)
+
+    def value(self, prediction):
+        sizes = np.abs(prediction - self.y)
+        inside = np.minimum(sizes, self._threshold)
+        return self.weights @ (inside * (sizes - 0.5 * inside))
+
+    def derivatives(self, prediction):
+        residuals = prediction - self.y
+        weights = self.weights / np.maximum(np.abs(residuals) / self._threshold, 1.0)
+        return weights * residuals, weights
+
+
+class Absolute(Huber):
+    """Absolute residuals, rounded off within a tenth of their median."""
+
+    def adapt(self, prediction):
+        super().adapt(prediction)
+        self._threshold = max(_SMOOTH * self.scale, np.finfo(float).tiny)
+
+
+class Sign(_Robust):
+    """Absolute residuals as they are, for subgradient steps."""
+
+    def value(self, prediction):
+        return self.weights @ np.abs(prediction - self.y)
+
+    def derivatives(self, prediction):
+        return self.weights * np.sign(prediction - self.y), self.weights
+
+
+class Logistic(Squared):
+    """Logarithmic loss of classes 0 and 1."""
+
+    quadratic = False
+
+    def start(self, constant):
+        share = np.average(self.y, weights=self.weights)
+        return np.log(share / (1 - share)) if constant else 0.0
+
+    def value(self, prediction):
+        return self.weights @ (np.logaddexp(0, prediction) - self.y * prediction)
+
+    def derivatives(self, prediction):
+        share = expit(prediction)
+        return self.weights * (share - self.y), self.weights * share * (1 - share)
+
+    def relative(self, prediction):
+        """Loss relative to that of even odds."""
+        return self.value(prediction) / (self.weights.sum() * np.log(2))

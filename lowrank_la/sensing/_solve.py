@@ -1,0 +1,129 @@
+"""From checked measurements to a result: units, starts, stages, ranks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._support.validation import warn_convergence, warn_not_converged
+from ._descent import Trace, descend
+from ._losses import Absolute, Dropped, Huber, Logistic, Sign, Squared
+from ._problem import Factors, Problem, leading, random_start, scale_of
+from ._result import SensingResult
+
+# "absolute": residuals that are far too large are left out on the way to where to begin
+STAGES = {
+    "squared": [Squared],
+    "huber": [Huber],
+    "absolute": [Dropped, Absolute],
+    "sign": [Sign],
+    "logistic": [Logistic],
+}
+_STANDS_OUT = 3.0  # times the spectral norm of what the residuals look like
+_NEGLIGIBLE = 100.0  # times `tol`, of the largest singular value
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Checked measurements, and options that all methods have."""
+
+    A: object
+    y: np.ndarray
+    weights: np.ndarray
+    rank: int
+    symmetric: bool
+    loss: str
+    alpha: float  # for the mean of the losses
+    constant: bool
+    init_scale: float
+    imbalance: float
+    validation_fraction: float  # zero where nothing is held out
+    tol: float
+    max_iter: int
+    callback: object
+
+    def held_out(self, rng):
+        """Weights of what is fitted, and of what is held out."""
+        weights, held = self.weights, np.zeros_like(self.weights)
+        if not self.validation_fraction:
+            return weights, None
+        counted = rng.permutation(np.flatnonzero(weights))
+        n_held = min(max(1, round(self.validation_fraction * len(counted))), len(counted) - 1)
+        held[counted[:n_held]] = weights[counted[:n_held]]
+        return weights - held, held
+
+
+def solve(task, method_of, rng):
+    """Descend by the method that `method_of` makes of a scale, through the stages of the loss.
+
+    Returns
+    -------
+    result : SensingResult
+    value : float
+        The mean loss that was reached, without the penalty.
+    """
+    fitted, held = task.held_out(rng)
+    stages = STAGES[task.loss]
+    held_out = None if held is None else stages[-1](task.y, held)
+    problems = [
+        Problem(task.A, loss(task.y, fitted), task.alpha * fitted.sum(), task.constant)
+        for loss in stages
+    ]
+    scale = scale_of(problems[0], rng)
+    size = task.init_scale**2 * scale.norm
+    factors = random_start(task.A.matrix_shape, task.rank, size, task.symmetric, rng)
+    if not task.symmetric:
+        factors = Factors(factors.left, factors.right / task.imbalance)
+    trace = Trace(task.tol, task.callback, held_out)
+    if not scale.norm:  # the constant says all
+        problem, converged = problems[0], True
+        point = problem.settled(problem.measured(factors.plus(-1, factors)))
+        return _result(task, problem, point, scale, converged, trace, rng)
+    method = method_of(scale)
+    for problem in problems:
+        trace.values.clear()
+        left = task.max_iter - len(trace.residuals)
+        point, converged = descend(problem, factors, method, left, trace)
+        factors = point.factors
+        if not converged or trace.residuals[-1] <= task.tol:
+            break
+    return _result(task, problem, point, scale, converged, trace, rng)
+
+
+def _result(task, problem, point, scale, converged, trace, rng):
+    factors = point.factors.canonical()
+    values = np.linalg.norm(factors.left, axis=0) ** 2
+    result = SensingResult(
+        n_iter=len(trace.residuals),
+        converged=converged,
+        history=np.array(trace.residuals),
+        left=factors.left,
+        right=factors.right,
+        rank=_rank(problem, point, values, scale, task.tol, rng),
+        intercept=float(point.constant),
+        singular_values_history=np.array(trace.singular_values).reshape(-1, len(values)),
+        validation_history=np.array(trace.validation),
+    )
+    return result, problem.loss.value(point.prediction) / problem.loss.weights.sum()
+
+
+def _rank(problem, point, values, scale, tol, rng):
+    """How many singular values are more than what residuals, or the tolerance, could make."""
+    if not scale.norm:
+        return 0
+    loss = problem.loss.smooth()
+    loss.adapt(point.prediction)
+    z, _ = loss.derivatives(point.prediction)
+    noise = leading(problem.A, z, rng)[0] / scale.curvature
+    return int(np.sum(values > max(_STANDS_OUT * noise, _NEGLIGIBLE * tol * values[0])))
+
+
+def warn_of(name, result, task, stacklevel):
+    """Tell that the iterations ran out, or led nowhere."""
+    if result.converged:
+        return
+    if result.n_iter >= task.max_iter:
+        warn_not_converged(name, task.max_iter, stacklevel=stacklevel + 1)
+    else:
+        warn_convergence(
+            f"{name} went beyond all numbers: take a smaller step_size", stacklevel + 1
+        )
