@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._problem import Factors, Line, Point
+from ._problem import Line, Point
 
 _PATIENCE = 20  # iterations in which the held-out measurements are met no better
 _WINDOW = 5  # iterations in which the loss falls no more

@@ -88,7 +88,7 @@ class Dropped(_Robust):
 
 
 class Huber(_Robust):
-    """Squares of the residuals up to 1.345 standard deviations, told from the median; then lines."""
+    """Squares of the residuals up to 1.345 standard deviations, and lines beyond."""
 
     def adapt(self, prediction):
         super().adapt(prediction)

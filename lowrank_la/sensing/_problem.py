@@ -156,7 +156,7 @@ class Line:
 
 
 def _least(*coefficients):
-    """Positive step at which the polynomial of these coefficients, from the first power on, is least."""
+    """Positive step at which a polynomial without a constant term is least."""
     first, last = abs(coefficients[0]), abs(coefficients[-1])
     unit = (first / last) ** (1 / 3) if first and last else 1.0  # both ends count alike then
     scaled = np.array([0.0, *coefficients]) * unit ** np.arange(len(coefficients) + 1)

@@ -34,7 +34,7 @@ def scaled_gd(
     callback=None,
     rng=None,
 ):
-    """TODO"""
+    """TODO."""
     task, rng = checked_task(
         A, y, rank, shape, symmetric=symmetric, loss=loss, alpha=alpha,
         fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=early_stopping,
@@ -48,7 +48,7 @@ def scaled_gd(
 
 
 def scaled_method(damping="adaptive", damping_size=0.1, step_size=None, early_stopping=False):
-    """Function of a scale that returns the method, from checked options."""
+    """Return a function of a scale that makes the method, from checked options."""
     check_choice("damping", damping, ("adaptive", "constant"))
     size = check_positive("damping_size", damping_size)
     if step_size is not None:
@@ -103,7 +103,7 @@ def gradient_descent(
     callback=None,
     rng=None,
 ):
-    """TODO"""
+    """TODO."""
     task, rng = checked_task(
         A, y, rank, shape, symmetric=symmetric, loss=loss, alpha=alpha,
         fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=early_stopping,
@@ -116,7 +116,7 @@ def gradient_descent(
 
 
 def plain_method(step_size=_STEP):
-    """Function of a scale that returns the method, from checked options."""
+    """Return a function of a scale that makes the method, from checked options."""
     step_size = check_positive("step_size", step_size)
 
     def method_of(scale):

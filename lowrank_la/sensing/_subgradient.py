@@ -25,7 +25,7 @@ def subgradient(
     callback=None,
     rng=None,
 ):
-    """TODO"""
+    """TODO."""
     task, rng = checked_task(
         A, y, rank, shape, symmetric=symmetric, loss="sign", losses=("sign",), alpha=0.0,
         fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=False,
@@ -38,7 +38,7 @@ def subgradient(
 
 
 def subgradient_method(step="geometric", step_size=0.3, decay=0.99):
-    """Function of a scale that returns the method, from checked options."""
+    """Return a function of a scale that makes the method, from checked options."""
     check_choice("step", step, ("geometric", "polyak"))
     step_size, decay = check_positive("step_size", step_size), check_positive("decay", decay)
     if decay > 1:
