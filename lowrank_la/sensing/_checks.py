@@ -30,6 +30,8 @@ def checked_task(
     if symmetric and A.matrix_shape[0] != A.matrix_shape[1]:
         raise ValueError(f"symmetric=True, but A measures matrices of shape {A.matrix_shape}")
     check_choice("loss", loss, losses)
+    if symmetric and imbalance != 1:
+        raise ValueError(f"imbalance={imbalance!r}: symmetric factors are the same, it must be 1")
     if not isinstance(alpha, numbers.Real) or not 0 <= alpha < np.inf:
         raise ValueError(f"alpha={alpha!r}: a number that is not negative is needed")
     share = check_positive("validation_fraction", validation_fraction)

@@ -69,6 +69,7 @@ class Trace:
     singular_values: list = field(default_factory=list)
     validation: list = field(default_factory=list)
     best: Point | None = None
+    diverged: bool = False
 
     def note(self, problem, point):
         """Note an iteration; return True where the callback stops."""
@@ -130,6 +131,7 @@ def descend(problem, factors, method, max_iter, trace):
             converged = True
             break
         if not np.isfinite(new.prediction).all():
+            trace.diverged = True
             break
         memory = gradient, plain, direction
         point = _adapted(problem, new)

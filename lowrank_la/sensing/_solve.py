@@ -86,6 +86,8 @@ def solve(task, method_of, rng):
         factors = point.factors
         if not converged or trace.residuals[-1] <= task.tol:
             break
+    if trace.diverged:
+        warn_convergence("the steps led beyond all numbers: take a smaller step_size", 3)
     return _result(task, problem, point, scale, converged, trace, rng)
 
 
@@ -118,12 +120,6 @@ def _rank(problem, point, values, scale, tol, rng):
 
 
 def warn_of(name, result, task, stacklevel):
-    """Tell that the iterations ran out, or led nowhere."""
-    if result.converged:
-        return
-    if result.n_iter >= task.max_iter:
+    """Tell that the iterations ran out."""
+    if not result.converged and result.n_iter >= task.max_iter:
         warn_not_converged(name, task.max_iter, stacklevel=stacklevel + 1)
-    else:
-        warn_convergence(
-            f"{name} went beyond all numbers: take a smaller step_size", stacklevel + 1
-        )
