@@ -48,7 +48,8 @@ def checked_task(
         max_iter=check_integer("max_iter", max_iter, 1), callback=callback,
     )  # fmt: skip
     rng = as_generator(rng, "rng")
-    check_adjoint(A, rng)
+    check_size("A", check_adjoint(A, rng), A.dtype)
+    check_size("y", y, A.dtype)
     warn_of_undetermined(task)
     return task, rng
 
@@ -65,6 +66,16 @@ def checked_values(y):
     if not np.isfinite(y).all():
         raise ValueError("y has values that are NaN or infinite; only finite ones are allowed")
     return y.astype(np.float64)
+
+
+def check_size(name, values, dtype):
+    """Refuse numbers whose products would overflow or vanish."""
+    size, largest = np.abs(values).max(initial=0.0), np.finfo(dtype).max ** (1 / 3)
+    if size and not 1 / largest <= size <= largest:
+        raise ValueError(
+            f"{name} has values of up to {size:.0e}, whose products may overflow or vanish: scale "
+            f"it so that they are between {1 / largest:.0e} and {largest:.0e}"
+        )
 
 
 def checked_rank(rank, A):

@@ -210,7 +210,10 @@ def as_measurements(A, shape=None, m=None):
 
 
 def check_adjoint(A, rng):
-    """Refuse measurements whose adjoint is not theirs: ``<A(X), z> = <X, A*(z)>``."""
+    """Refuse measurements whose adjoint is not theirs: ``<A(X), z> = <X, A*(z)>``.
+
+    Returns measurements of a random matrix.
+    """
     (n1, n2), m = A.matrix_shape, A.shape[0]
     left, right, z = rng.normal(size=n1), rng.normal(size=n2), rng.normal(size=m)
     y = A.apply_factors(left[:, None], right[:, None])
@@ -223,3 +226,4 @@ def check_adjoint(A, rng):
         raise ValueError("A gives measurements that are NaN or infinite")
     if abs(y @ z - left @ product[:, 0]) > _MATCH * size / min(m, n1) ** 0.5:
         raise ValueError("A and its adjoint do not match: <A(X), z> is not <X, A*(z)>")
+    return y
