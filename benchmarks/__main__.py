@@ -28,12 +28,13 @@ judges no bar that was set for a larger one. It and ``--only`` write only what
                                  compiles, included) beyond what was held before; where
                                  the ratio is of them, by a fresh process, beyond what
                                  one holds that only imports; or the MB allowed; or null
-        clock                    what the ratio is of: "cpu", "wall" or "memory"
+        iterations, peer_iterations  number of them, or the number allowed; or null
+        clock                    what the ratio is of: "cpu", "wall", "memory" or "iterations"
         measure                  str: what quality is ("loss", ...)
         quality, peer_quality    float or null
         note                     str
         valid                    whether the results passed the row's check; null where it has none
-        ratio                    the peer's seconds, or MB, over ours
+        ratio                    the peer's seconds, MB or iterations, over ours
         bar                      the ratio required, or null
         met                      whether ratio >= bar and valid is not false; null where the
                                  row only informs

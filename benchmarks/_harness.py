@@ -95,6 +95,8 @@ class Row:
     peer_wall_s: float | None = None
     peak_mb: float | None = None
     peer_peak_mb: float | None = None
+    iterations: float | None = None
+    peer_iterations: float | None = None
     clock: str = "cpu"
     measure: str = ""
     quality: float | None = None
@@ -128,7 +130,9 @@ class Row:
 
     @property
     def ratio(self):
-        """The peer's time, or its memory, over ours."""
+        """The peer's time, or its memory or iterations, over ours."""
+        if self.clock == "iterations":
+            return self.peer_iterations / self.iterations
         if self.clock == "wall":
             return self.peer_wall_s / self.wall_s
         if self.clock == "memory":
@@ -343,9 +347,10 @@ def _line(cells):
 
 
 def _cells(row):
-    field, unit = {"cpu": ("cpu_s", ""), "wall": ("wall_s", " wall"), "memory": ("peak_mb", " MB")}[
-        row.clock
-    ]
+    field, unit = {
+        "cpu": ("cpu_s", ""), "wall": ("wall_s", " wall"), "memory": ("peak_mb", " MB"),
+        "iterations": ("iterations", " steps"),
+    }[row.clock]  # fmt: skip
     bar = "" if row.bar is None else f"{row.bar:<3g}"
     return (
         row.problem, row.ours + unit, _short(getattr(row, field)),

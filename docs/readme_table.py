@@ -38,8 +38,9 @@ def number(value, digits=3):
 
 
 def seconds(row):
-    """Return our time and the peer's, on the clock that the ratio is of, or the memory."""
-    field, unit = ("peak_mb", " MB") if row["clock"] == "memory" else (f"{row['clock']}_s", "")
+    """Return our time and the peer's, on the clock that the ratio is of; or memory, iterations."""
+    fields = {"memory": ("peak_mb", " MB"), "iterations": ("iterations", " iterations")}
+    field, unit = fields.get(row["clock"], (f"{row['clock']}_s", ""))
     return number(row[field]) + unit, number(row[f"peer_{field}"]) + unit
 
 
