@@ -54,6 +54,17 @@ def checked_sparse(name, A):
     return A
 
 
+def canonical(name, A):
+    """Return a CSR matrix of floats whose rows are in order; copied only if they are not."""
+    A = checked_sparse(name, A)
+    if A.dtype not in (np.float32, np.float64):
+        A = A.astype(np.float64)
+    if not A.has_canonical_format:
+        A = A.copy()
+        A.sum_duplicates()
+    return A
+
+
 def check_integer(name, value, least):
     """Return an integer that is not less than `least`, or raise a ValueError."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:

@@ -20,12 +20,12 @@ from .._support.cuda import is_device_array, resolve_device, to_device, to_host
 from .._support.validation import (
     all_or_nothing,
     as_floats,
+    canonical,
     check_weights,
     validate_rows,
 )
 from ._design import Design
 from ._lstsq import (
-    canonical,
     checked_options,
     facts,
     in_precision,

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._support.validation import all_or_nothing, as_floats, check_weights
+from .._support.validation import all_or_nothing, as_floats, canonical, check_weights
 from ._lp import checked_power, checked_quantiles, checked_task, warn_of
 from ._lp_solve import solve
-from ._lstsq import canonical, in_precision
+from ._lstsq import in_precision
 from ._methods import seed_of
 
 _FLOATS = [np.float64, np.float32]

@@ -10,6 +10,7 @@ from .._support.cuda import is_device_array, resolve_device, to_device, to_host,
 from .._support.result import Result
 from .._support.validation import (
     as_floats,
+    canonical,
     check_choice,
     check_integer,
     check_positive,
@@ -249,17 +250,6 @@ def checked_design(name, A, device):
         raise ValueError(
             f"{name} has shape {A.shape}: a non-empty matrix of two dimensions is needed"
         )
-    return A
-
-
-def canonical(name, A):
-    """Return a CSR matrix of floats whose rows are in order; copied only if they are not."""
-    A = checked_sparse(name, A)
-    if A.dtype not in (np.float32, np.float64):
-        A = A.astype(np.float64)
-    if not A.has_canonical_format:
-        A = A.copy()
-        A.sum_duplicates()
     return A
 
 
