@@ -16,6 +16,8 @@ from .._support.validation import (
 from ._operators import as_measurements, check_adjoint
 from ._solve import Task
 
+_LARGEST = 1e20  # of an option without unit
+
 
 def checked_task(
     A, y, rank, shape, *, symmetric, loss, alpha, fit_intercept, sample_weight, early_stopping,
@@ -34,17 +36,20 @@ def checked_task(
         raise ValueError(f"imbalance={imbalance!r}: symmetric factors are the same, it must be 1")
     if not isinstance(alpha, numbers.Real) or not 0 <= alpha < np.inf:
         raise ValueError(f"alpha={alpha!r}: a number that is not negative is needed")
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback={callback!r} cannot be called")
     share = check_positive("validation_fraction", validation_fraction)
     if share >= 1:
         raise ValueError(f"validation_fraction={share!r}: a number below 1 is needed")
+    weights = check_weights(sample_weight, len(y))
     task = Task(
-        A=A, y=y, weights=check_weights(sample_weight, len(y)), rank=checked_rank(rank, A),
+        A=A, y=y, weights=weights / weights.max(), rank=checked_rank(rank, A),
         symmetric=bool(symmetric), loss=loss, alpha=float(alpha),
         constant=bool(fit_intercept) or (bool(symmetric) and A.fits_constant),
-        init_scale=check_positive("init_scale", init_scale),
-        imbalance=check_positive("imbalance", imbalance),
+        init_scale=check_finite("init_scale", init_scale),
+        imbalance=check_finite("imbalance", imbalance),
         validation_fraction=share if early_stopping else 0.0,
-        tol=max(check_positive("tol", tol), _least_tol(A)),
+        tol=max(check_finite("tol", tol), _least_tol(A)),
         max_iter=check_integer("max_iter", max_iter, 1), callback=callback,
     )  # fmt: skip
     rng = as_generator(rng, "rng")
@@ -66,6 +71,15 @@ def checked_values(y):
     if not np.isfinite(y).all():
         raise ValueError("y has values that are NaN or infinite; only finite ones are allowed")
     return y.astype(np.float64)
+
+
+def check_finite(name, value):
+    """Return a positive number that does not lead beyond all numbers, or raise a ValueError."""
+    if not 1 / _LARGEST <= check_positive(name, value) <= _LARGEST:
+        raise ValueError(
+            f"{name}={value!r}: a number between {1 / _LARGEST:.0e} and {_LARGEST:.0e} is needed"
+        )
+    return float(value)
 
 
 def check_size(name, values, dtype):

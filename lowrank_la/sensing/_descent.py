@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from ._problem import Line, Point
 
 _PATIENCE = 20  # iterations in which the held-out measurements are met no better
 _WINDOW = 5  # iterations in which the loss falls no more
 _HALVINGS = 60
+_ASTRAY = 1e6  # times the values: residuals from where nothing leads back
 _GAIN = 1e-4  # share by which held-out measurements must be met better
 _STEEP = 0.1  # of the slope of the preconditioned gradient: the least of a conjugate direction
 
@@ -98,7 +97,9 @@ class Trace:
         if self.residuals[-1] <= self.tol:
             return True
         if self.held_out is not None:
-            return _stands_still(self.validation, _PATIENCE, _GAIN)
+            first = self.validation[0]  # a small start stays there for a while
+            moved = [value for value in self.validation if abs(value - first) > _GAIN * first]
+            return _stands_still(moved, _PATIENCE, _GAIN)
         return monotone and _stands_still(self.values, _WINDOW, self.tol**0.5)
 
 
@@ -130,7 +131,7 @@ def descend(problem, factors, method, max_iter, trace):
         if new is None:  # as good as the precision allows
             converged = True
             break
-        if not np.isfinite(new.prediction).all():
+        if not problem.loss.relative(new.prediction) < _ASTRAY:
             trace.diverged = True
             break
         memory = gradient, plain, direction

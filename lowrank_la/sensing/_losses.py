@@ -10,6 +10,7 @@ from scipy.special import expit
 _DEVIATION = 1.4826  # standard deviations of a normal law to its median deviation
 _HUBER = 1.345  # standard deviations: 95 % as efficient as least squares for normal noise
 _OUTLYING = 4.0  # medians
+_ROUNDING = 1e-14
 _SMOOTH = 0.1  # medians within which an absolute residual is rounded off
 
 
@@ -25,13 +26,21 @@ class Squared:
 
     quadratic = True
 
-    def __init__(self, y, weights):
+    def __init__(self, y, weights, constant=False):
         self.y, self.weights = y, weights
-        self.size = self._size(y - self.start(True)) or 1.0
+        self.start = self._best_constant() if constant else 0.0  # that alone predicts best
+        self.size = self._size_of_values()
 
-    def start(self, constant):
-        """Return the constant that alone predicts best."""
-        return np.average(self.y, weights=self.weights) if constant else 0.0
+    def _size_of_values(self):
+        """Size that residuals are compared with; that of y where a constant says all."""
+        for values in (self.y - self.start, self.y):
+            size = self._size(values)
+            if size > _ROUNDING * abs(self.start):
+                return size
+        return np.abs(self.y).max() or 1.0
+
+    def _best_constant(self):
+        return np.average(self.y, weights=self.weights)
 
     def adapt(self, prediction):
         """Set what depends on the scale of the residuals."""
@@ -48,7 +57,7 @@ class Squared:
         return self._size(prediction - self.y) / self.size
 
     def smooth(self):
-        """Return a loss whose gradient falls with the residuals."""
+        """Return a loss whose gradients are residuals, but for outliers, to tell sizes."""
         return self
 
     def _size(self, residuals):
@@ -60,11 +69,13 @@ class _Robust(Squared):
 
     quadratic = False
 
-    def start(self, constant):
-        return weighted_median(self.y, self.weights) if constant else 0.0
+    def _best_constant(self):
+        return weighted_median(self.y, self.weights)
 
     def smooth(self):
-        return Dropped(self.y, self.weights)
+        loss = Dropped(self.y, self.weights)
+        loss.start = self.start
+        return loss
 
     def _size(self, residuals):
         return weighted_median(np.abs(residuals), self.weights)
@@ -128,9 +139,9 @@ class Logistic(Squared):
 
     quadratic = False
 
-    def start(self, constant):
+    def _best_constant(self):
         share = np.average(self.y, weights=self.weights)
-        return np.log(share / (1 - share)) if constant else 0.0
+        return np.log(share / (1 - share))
 
     def value(self, prediction):
         return self.weights @ (np.logaddexp(0, prediction) - self.y * prediction)

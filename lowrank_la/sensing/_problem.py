@@ -171,6 +171,7 @@ class Scale(NamedTuple):
 
     norm: float  # of the matrix: of the multiple of the leading direction that fits best
     curvature: float  # of the objective there; one where measurements keep norms
+    slope: float  # of the loss there, at the constant alone
 
 
 def leading(A, z, rng):
@@ -186,15 +187,18 @@ def leading(A, z, rng):
 
 def scale_of(problem, rng):
     """Tell sizes from the leading direction of the adjoint of the measured values."""
-    prediction = np.full(problem.A.shape[0], problem.loss.start(problem.constant))
-    problem.loss.adapt(prediction)
-    z, weights = problem.loss.derivatives(prediction)
-    _, left, right = leading(problem.A, z, rng)
-    q = problem.A.apply_factors(left, right)
+    A, loss = problem.A, problem.loss.smooth()
+    prediction = np.full(A.shape[0], loss.start)
+    loss.adapt(prediction)
+    z, weights = loss.derivatives(prediction)
+    _, left, right = leading(A, z, rng)
+    q = A.apply_factors(left, right)
     if problem.constant:
         q = q - np.average(q, weights=weights)
     curvature = weights @ q**2
-    return Scale(abs(z @ q) / curvature if curvature else 0.0, curvature)
+    problem.loss.adapt(prediction)
+    slope = abs(problem.loss.derivatives(prediction)[0] @ q)
+    return Scale(abs(z @ q) / curvature if curvature else 0.0, curvature, slope)
 
 
 def random_start(shape, rank, size, symmetric, rng):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import solve as solve_linear
 
-from .._support.validation import check_choice, check_positive
-from ._checks import checked_task
+from .._support.validation import check_choice
+from ._checks import check_finite, checked_task
 from ._descent import Method, exact_step, fixed_step
 from ._problem import Factors
 from ._solve import solve, warn_of
@@ -168,9 +168,9 @@ def scaled_gd(
 def scaled_method(damping="adaptive", damping_size=0.1, step_size=None, early_stopping=False):
     """Return a function of a scale that makes the method, from checked options."""
     check_choice("damping", damping, ("adaptive", "constant"))
-    size = check_positive("damping_size", damping_size)
+    size = check_finite("damping_size", damping_size)
     if step_size is not None:
-        step_size = check_positive("step_size", step_size)
+        step_size = check_finite("step_size", step_size)
     elif early_stopping:
         step_size = _STEP
 
@@ -329,7 +329,7 @@ def gradient_descent(
 
 def plain_method(step_size=_STEP):
     """Return a function of a scale that makes the method, from checked options."""
-    step_size = check_positive("step_size", step_size)
+    step_size = check_finite("step_size", step_size)
 
     def method_of(scale):
         def precondition(factors, gradient, residual):
@@ -342,6 +342,5 @@ def plain_method(step_size=_STEP):
 
 def unscaled(factors, gradient, scale):
     """Gradient in units in which a step size has none."""
-    unit = scale.norm * scale.curvature
-    left = gradient.left / unit
-    return Factors(left, left if factors.symmetric else gradient.right / unit)
+    left = gradient.left / scale.slope
+    return Factors(left, left if factors.symmetric else gradient.right / scale.slope)

@@ -19,6 +19,7 @@ STAGES = {
     "logistic": [Logistic],
 }
 _STANDS_OUT = 3.0  # times the spectral norm of what the residuals look like
+_SLIGHT = 0.01  # of the singular values by which a penalty makes others less
 _NEGLIGIBLE = 100.0  # times `tol`, of the largest singular value
 
 
@@ -43,13 +44,15 @@ class Task:
 
     def held_out(self, rng):
         """Weights of what is fitted, and of what is held out."""
-        weights, held = self.weights, np.zeros_like(self.weights)
         if not self.validation_fraction:
-            return weights, None
-        counted = rng.permutation(np.flatnonzero(weights))
+            return self.weights, None
+        counted = rng.permutation(np.flatnonzero(self.weights))
         n_held = min(max(1, round(self.validation_fraction * len(counted))), len(counted) - 1)
-        held[counted[:n_held]] = weights[counted[:n_held]]
-        return weights - held, held
+        if not n_held:
+            raise ValueError("early_stopping=True: of one measurement none can be held out")
+        held = np.zeros_like(self.weights)
+        held[counted[:n_held]] = self.weights[counted[:n_held]]
+        return self.weights - held, held
 
 
 def solve(task, method_of, rng):
@@ -63,9 +66,10 @@ def solve(task, method_of, rng):
     """
     fitted, held = task.held_out(rng)
     stages = STAGES[task.loss]
-    held_out = None if held is None else stages[-1](task.y, held)
+    held_out = None if held is None else stages[-1](task.y, held, task.constant)
+    alpha = task.alpha * fitted.sum()
     problems = [
-        Problem(task.A, loss(task.y, fitted), task.alpha * fitted.sum(), task.constant)
+        Problem(task.A, loss(task.y, fitted, task.constant), alpha, task.constant)
         for loss in stages
     ]
     scale = scale_of(problems[0], rng)
@@ -74,32 +78,46 @@ def solve(task, method_of, rng):
     if not task.symmetric:
         factors = Factors(factors.left, factors.right / task.imbalance)
     trace = Trace(task.tol, task.callback, held_out)
-    if not scale.norm:  # the constant says all
+    if _constant_suffices(problems[0], scale, task.tol):
         problem, converged = problems[0], True
         point = problem.settled(problem.measured(factors.plus(-1, factors)))
-        return _result(task, problem, point, scale, converged, trace, rng)
-    method = method_of(scale)
+    else:
+        problem, point, converged = _descend(problems, factors, method_of(scale), task, trace)
+    return _result(task, problem, point, scale, converged, trace, rng)
+
+
+def _constant_suffices(problem, scale, tol):
+    """Whether the matrix of zeros is the best: it fits, or no step outweighs the penalty."""
+    prediction = np.full(len(problem.loss.y), problem.loss.start)
+    fits = problem.loss.relative(prediction) <= tol
+    return fits or not scale.norm or scale.slope <= problem.alpha
+
+
+def _descend(problems, factors, method, task, trace):
+    """Descend in one problem after the other; return the last, its point, and convergence."""
     for problem in problems:
         trace.values.clear()
         left = task.max_iter - len(trace.residuals)
-        point, converged = descend(problem, factors, method, left, trace)
+        with np.errstate(over="ignore", invalid="ignore"):
+            point, converged = descend(problem, factors, method, left, trace)
         factors = point.factors
-        if not converged or trace.residuals[-1] <= task.tol:
+        if not converged or problem.loss.relative(point.prediction) <= task.tol:
             break
     if trace.diverged:
-        warn_convergence("the steps led beyond all numbers: take a smaller step_size", 3)
-    return _result(task, problem, point, scale, converged, trace, rng)
+        warn_convergence("the steps led astray: take a smaller step_size", 4)
+    return problem, point, converged
 
 
 def _result(task, problem, point, scale, converged, trace, rng):
     factors = point.factors.canonical()
+    left = factors.left.astype(task.A.dtype, copy=False)
     values = np.linalg.norm(factors.left, axis=0) ** 2
     result = SensingResult(
         n_iter=len(trace.residuals),
         converged=converged,
         history=np.array(trace.residuals),
-        left=factors.left,
-        right=factors.right,
+        left=left,
+        right=left if task.symmetric else factors.right.astype(left.dtype, copy=False),
         rank=_rank(problem, point, values, scale, task.tol, rng),
         intercept=float(point.constant),
         singular_values_history=np.array(trace.singular_values).reshape(-1, len(values)),
@@ -115,7 +133,8 @@ def _rank(problem, point, values, scale, tol, rng):
     loss = problem.loss.smooth()
     loss.adapt(point.prediction)
     z, _ = loss.derivatives(point.prediction)
-    noise = leading(problem.A, z, rng)[0] / scale.curvature
+    slope = leading(problem.A, z, rng)[0]  # alpha, where the penalty is in balance
+    noise = max(slope - problem.alpha, _SLIGHT * problem.alpha) / scale.curvature
     return int(np.sum(values > max(_STANDS_OUT * noise, _NEGLIGIBLE * tol * values[0])))
 
 

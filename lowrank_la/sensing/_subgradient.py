@@ -1,7 +1,7 @@
 """Subgradient descent in the factors, for absolute residuals."""
 
-from .._support.validation import check_choice, check_positive
-from ._checks import checked_task
+from .._support.validation import check_choice
+from ._checks import check_finite, checked_task
 from ._descent import Method
 from ._scaled_gd import unscaled
 from ._solve import solve, warn_of
@@ -124,7 +124,7 @@ def subgradient(
 def subgradient_method(step="geometric", step_size=0.3, decay=0.99):
     """Return a function of a scale that makes the method, from checked options."""
     check_choice("step", step, ("geometric", "polyak"))
-    step_size, decay = check_positive("step_size", step_size), check_positive("decay", decay)
+    step_size, decay = check_finite("step_size", step_size), check_finite("decay", decay)
     if decay > 1:
         raise ValueError(f"decay={decay!r}: a number of at most 1 is needed")
 
@@ -136,7 +136,7 @@ def subgradient_method(step="geometric", step_size=0.3, decay=0.99):
             return _moved(problem, point, direction, step_size * decay**n_iter)
 
         def polyak(problem, point, direction, n_iter):
-            slope = scale.norm * scale.curvature * direction.dot(direction)
+            slope = scale.slope * direction.dot(direction)
             return _moved(problem, point, direction, problem.loss.value(point.prediction) / slope)
 
         return Method(precondition, geometric if step == "geometric" else polyak)
