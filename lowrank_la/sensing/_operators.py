@@ -4,6 +4,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+from .._support.blas import single_threaded_blas
+from .._support.cuda import is_device_array, resolve_device, twin
 from .._support.validation import as_floats, check_integer, checked_sparse
 
 _MATCH = 1e-3  # how far from its adjoint an operator may be, in the precision of float32
@@ -30,14 +32,40 @@ class Measurements(LinearOperator):
         (m, n1 * n2)
     matrix_shape : tuple of int
         (n1, n2)
+    fits_constant : bool
+        Whether the mean of the A_i would outweigh what tells symmetric matrices apart, so that
+        solvers for these fit a constant; False unless a subclass says so.
+
+    Notes
+    -----
+    Products with factors make the matrix here, of n1 * n2 numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowrank_la.sensing import Measurements
+    >>> class Diagonal(Measurements):
+    ...     def _matvec(self, x):
+    ...         return np.diag(x.reshape(self.matrix_shape))
+    ...
+    ...     def _rmatvec(self, z):
+    ...         return np.diag(z).ravel()
+    >>> Diagonal(3, (3, 3)).apply_factors(np.ones((3, 1)), np.arange(3.0)[:, None])
+    array([0., 1., 2.])
     """
 
-    fits_constant = False  # whether the mean of the A_i would outweigh what tells matrices apart
+    _device = "cpu"  # where the arrays lie
+    fits_constant = False
 
     def __init__(self, m, shape, dtype=np.float64):
         self.matrix_shape = checked_shape(shape)
         n1, n2 = self.matrix_shape
         super().__init__(np.dtype(dtype), (check_integer("m", m, 1), n1 * n2))
+
+    @property
+    def _kernels(self):
+        """Not an attribute, since modules cannot be pickled."""
+        return twin(__package__, self._device)
 
     def apply_factors(self, left, right):
         """Measurements of ``left @ right.T``.
@@ -50,7 +78,7 @@ class Measurements(LinearOperator):
         -------
         y : ndarray of shape (m,)
         """
-        return self.matvec((left @ right.T).ravel())
+        return self.matvec(_product(left, right.T).ravel())
 
     def adjoint_times(self, z, right):
         """Product of the adjoint of z, ``sum_i z_i A_i``, and a matrix.
@@ -64,7 +92,7 @@ class Measurements(LinearOperator):
         -------
         product : ndarray of shape (n1, k)
         """
-        return self.rmatvec(z).reshape(self.matrix_shape) @ right
+        return _product(self.rmatvec(z).reshape(self.matrix_shape), right)
 
     def adjoint_factors(self, z, left, right):
         """Products of the adjoint of z, and of its transpose, with a factor each.
@@ -80,7 +108,10 @@ class Measurements(LinearOperator):
             The adjoint times `right`, and its transpose times `left`.
         """
         adjoint = self.rmatvec(z).reshape(self.matrix_shape)
-        return adjoint @ right, adjoint.T @ left
+        return _product(adjoint, right), _product(adjoint.T, left)
+
+
+_product = single_threaded_blas()(np.matmul)  # the same bits for any number of threads
 
 
 class MatrixMeasurements(Measurements):
@@ -92,12 +123,21 @@ class MatrixMeasurements(Measurements):
         Row i is A_i, row by row. float32 stays float32; other numbers become float64.
     shape : tuple of two int, default=None
         Of the measured matrix, (n1, n2). None for an array of three dimensions.
+    device : {None, "cpu", "cuda"}, default=None
+        Where a dense A is kept and multiplied; None is where it is.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (m, n1 * n2)
+    matrix_shape : tuple of int
+        (n1, n2)
 
     Raises
     ------
     ValueError
-        If A is not of real numbers, not finite, or its columns are not as many as the matrix has
-        entries.
+        If A is not of real numbers, not finite, its columns are not as many as the matrix has
+        entries, or it is to lie on a GPU and is not dense.
 
     Notes
     -----
@@ -112,7 +152,7 @@ class MatrixMeasurements(Measurements):
     array([1., 2., 3., 2., 4., 6.])
     """
 
-    def __init__(self, A, shape=None):
+    def __init__(self, A, shape=None, *, device=None):
         A, shape = _matrix_of(A, shape)
         n1, n2 = shape
         if A.shape[1] != n1 * n2:
@@ -121,34 +161,56 @@ class MatrixMeasurements(Measurements):
             )
         dtype = A.dtype if A.dtype in (np.float32, np.float64) else np.float64
         super().__init__(A.shape[0], shape, dtype)
-        self._matrix = A
+        self._device, self._matrix = placed(device, A)
 
     def _matvec(self, x):
-        return np.asarray(self._matrix @ np.ravel(x).astype(self.dtype, copy=False))
+        return self._kernels.times(self._matrix, np.ravel(x).astype(self.dtype, copy=False))
 
     def _rmatvec(self, z):
-        return np.asarray(self._matrix.T @ np.ravel(z).astype(self.dtype, copy=False))
+        values = np.ravel(z).astype(self.dtype, copy=False)
+        return self._kernels.transposed_times(self._matrix, values)
 
 
 def _matrix_of(A, shape):
     """Matrix or operator of two dimensions, and the shape of what it measures."""
     if not isinstance(A, LinearOperator):
-        if sparse.issparse(A):
-            A = checked_sparse("A", A).tocsr()
-            A = A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
-            values = A.data
-        else:
-            A = values = as_floats("A", A)
+        A = checked_entries("A", A)
         if A.ndim == 3:
             shape = A.shape[1:] if shape is None else checked_shape(shape)
             A = A.reshape(len(A), -1)
         if A.ndim != 2 or not A.shape[0]:
             raise ValueError(f"A has shape {A.shape}: (m, n1 * n2) or (m, n1, n2) is needed")
-        if not np.isfinite(values).all():
-            raise ValueError("A has entries that are NaN or infinite; only finite ones are allowed")
     if shape is None:
         raise ValueError("shape=None: the shape of the measured matrix, (n1, n2), is needed")
     return A, checked_shape(shape)
+
+
+def checked_entries(name, A):
+    """Array of floats, or sparse matrix of them by rows, that is finite, or a ValueError."""
+    if sparse.issparse(A):
+        A = checked_sparse(name, A).tocsr()
+        if A.dtype.kind not in "fiub":
+            raise ValueError(f"{name} has dtype {A.dtype}: real numbers are needed")
+        A = A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
+        values = A.data
+    else:
+        A = values = as_floats(name, A)
+    if not bool(np.isfinite(values).all()):
+        raise ValueError(
+            f"{name} has entries that are NaN or infinite; only finite ones are allowed"
+        )
+    return A
+
+
+def placed(device, *matrices):
+    """Device, and matrices where it can read them; sparse ones and operators are the CPU's."""
+    device = resolve_device(device, *matrices)
+    to_device = twin(__package__, device).to_device
+    dense = [isinstance(A, np.ndarray) or is_device_array(A) for A in matrices]
+    if device == "cuda" and not all(dense):
+        raise ValueError("device='cuda' is for dense arrays: sparse matrices stay on the CPU")
+    pairs = zip(matrices, dense, strict=True)
+    return device, *(to_device(A) if is_dense else A for A, is_dense in pairs)
 
 
 def checked_shape(shape):
@@ -216,8 +278,11 @@ def check_adjoint(A, rng):
     """
     (n1, n2), m = A.matrix_shape, A.shape[0]
     left, right, z = rng.normal(size=n1), rng.normal(size=n2), rng.normal(size=m)
-    y = A.apply_factors(left[:, None], right[:, None])
-    product = A.adjoint_times(z, right[:, None])
+    try:
+        y = A.apply_factors(left[:, None], right[:, None])
+        product = A.adjoint_times(z, right[:, None])
+    except Exception as error:
+        raise ValueError(f"A cannot be applied, or its adjoint cannot: {error!r}") from error
     if y.shape != (m,) or product.shape != (n1, 1):
         raise ValueError(f"A gives {y.shape} for measurements: ({m},) is needed")
     # a wrong adjoint misses by about the size of what is added up

@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 
+from .._support.blocks import thread_count
+from .._support.cuda import resolve_device, twin
 from .._support.random import as_generator
+from .._support.validation import require_memory
 from ._operators import Sketch
 
 
@@ -71,6 +74,32 @@ class Gaussian(_EntryWise):
 
     def __init__(self, m, n=None, *, random_state=None):
         super().__init__(m, n, as_generator(random_state))
+
+    def toarray(self, device=None):
+        """Make all entries.
+
+        Parameters
+        ----------
+        device : {None, "cpu", "cuda"}, default=None
+            Where; None is the CPU.
+
+        Returns
+        -------
+        S : ndarray of shape (m, n), or array on the GPU
+
+        Raises
+        ------
+        ValueError
+            If n is not given.
+        MemoryError
+            If they would take more than half of the memory.
+        """
+        m, n = self.shape
+        if self._open:
+            raise ValueError("n is not given: the sketch has no number of columns")
+        require_memory("the entries", 8 * m * n, "Multiply by the sketch itself.")
+        kernels = twin(__package__, resolve_device(device), self._room)
+        return kernels.matrix(self._law(kernels), n, thread_count())
 
     def _law(self, kernels):
         return kernels.Law(self._key, self.shape[0])

@@ -104,3 +104,16 @@ def adjoint(law, values, first, out, n_threads):
     values = frozen(values / np.sqrt(law.m))
     with single_threaded_blas():
         run_blocks(_multiply, len(out), ALIGNED, (law, values, first, out), n_threads)
+
+
+def _copy(lo, hi, b, law, first, out):
+    out[lo:hi] = _made(law, lo, hi, first)[:, : out.shape[1]] / np.sqrt(law.m)
+
+
+def matrix(law, n, n_threads):
+    """Return all entries, an array of shape (m, n)."""
+    out = np.empty((law.m, n))
+    for first in range(0, n, ALIGNED):
+        columns = out[:, first : first + ALIGNED]
+        run_blocks(_copy, law.m, _PART, (law, first, columns), n_threads)
+    return out

@@ -54,3 +54,12 @@ def adjoint(law, values, first, out, n_threads):
     for lo in range(0, len(out), ALIGNED):
         rows = out[lo : lo + ALIGNED]
         rows[...] = _made(law, first + lo)[:, : len(rows)].T @ values / np.sqrt(law.m)
+
+
+def matrix(law, n, n_threads):
+    """Return all entries, an array of shape (m, n)."""
+    out = xp.empty((law.m, n))
+    for first in range(0, n, ALIGNED):
+        columns = out[:, first : first + ALIGNED]
+        columns[...] = _made(law, first)[:, : columns.shape[1]] / np.sqrt(law.m)
+    return out
