@@ -16,7 +16,7 @@ from .._support.validation import (
 from ._operators import as_measurements, check_adjoint
 from ._solve import Task
 
-_LARGEST = 1e20  # of an option without unit
+_LARGEST = 1e15  # of an option without unit
 
 
 def checked_task(

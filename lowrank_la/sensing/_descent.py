@@ -64,7 +64,7 @@ class Trace:
     callback: object = None
     held_out: object = None  # loss of the measurements that are not fitted
     residuals: list = field(default_factory=list)
-    values: list = field(default_factory=list)
+    gains: list = field(default_factory=list)  # falls of the objective, relative to it
     singular_values: list = field(default_factory=list)
     validation: list = field(default_factory=list)
     best: Point | None = None
@@ -73,7 +73,6 @@ class Trace:
     def note(self, problem, point):
         """Note an iteration; return True where the callback stops."""
         self.residuals.append(float(problem.loss.relative(point.prediction)))
-        self.values.append(float(problem.value(point.prediction, point.factors)))
         self.singular_values.append(point.factors.singular_values())
         if self.held_out is not None:
             self.validation.append(float(self.held_out.relative(point.prediction)))
@@ -100,7 +99,8 @@ class Trace:
             first = self.validation[0]  # a small start stays there for a while
             moved = [value for value in self.validation if abs(value - first) > _GAIN * first]
             return _stands_still(moved, _PATIENCE, _GAIN)
-        return monotone and _stands_still(self.values, _WINDOW, self.tol**0.5)
+        gains = self.gains[-_WINDOW:]
+        return monotone and len(gains) == _WINDOW and sum(gains) <= self.tol**0.5
 
 
 def _stands_still(values, window, gain):
@@ -121,6 +121,7 @@ def descend(problem, factors, method, max_iter, trace):
     """
     point, memory, converged = _adapted(problem, problem.measured(factors)), None, False
     residual = problem.loss.relative(point.prediction)
+    astray = _ASTRAY * max(1.0, residual)
     for n_iter in range(max_iter):
         gradient = problem.gradient(point)
         plain = method.precondition(point.factors, gradient, residual)
@@ -131,9 +132,10 @@ def descend(problem, factors, method, max_iter, trace):
         if new is None:  # as good as the precision allows
             converged = True
             break
-        if not problem.loss.relative(new.prediction) < _ASTRAY:
+        if not problem.loss.relative(new.prediction) <= astray:
             trace.diverged = True
             break
+        trace.gains.append(_gain(problem, point, new))
         memory = gradient, plain, direction
         point = _adapted(problem, new)
         stop = trace.note(problem, point)
@@ -141,6 +143,13 @@ def descend(problem, factors, method, max_iter, trace):
         if stop or converged:
             break
     return trace.best or point, converged
+
+
+def _gain(problem, point, new):
+    """Share of the objective that a step has saved; the loss is adapted after it."""
+    before = problem.value(point.prediction, point.factors)
+    saved = before - problem.value(new.prediction, new.factors)
+    return saved / before if before else 0.0
 
 
 def _adapted(problem, point):

@@ -11,7 +11,6 @@ _DEVIATION = 1.4826  # standard deviations of a normal law to its median deviati
 _HUBER = 1.345  # standard deviations: 95 % as efficient as least squares for normal noise
 _OUTLYING = 4.0  # medians
 _ROUNDING = 1e-14
-_SMOOTH = 0.1  # medians within which an absolute residual is rounded off
 
 
 def weighted_median(values, weights):
@@ -119,9 +118,17 @@ class Huber(_Robust):
 class Absolute(Huber):
     """Absolute residuals, rounded off within a tenth of their median."""
 
+    rounded = 0.1
+
     def adapt(self, prediction):
         super().adapt(prediction)
-        self._threshold = max(_SMOOTH * self.scale, np.finfo(float).tiny)
+        self._threshold = max(self.rounded * self.scale, np.finfo(float).tiny)
+
+
+class SharplyAbsolute(Absolute):
+    """Absolute residuals, rounded off within a hundredth of their median."""
+
+    rounded = 0.01
 
 
 class Sign(_Robust):
@@ -148,7 +155,7 @@ class Logistic(Squared):
 
     def derivatives(self, prediction):
         share = expit(prediction)
-        return self.weights * (share - self.y), self.weights * share * (1 - share)
+        return self.weights * (share - self.y), 0.25 * self.weights
 
     def relative(self, prediction):
         """Loss relative to that of even odds."""

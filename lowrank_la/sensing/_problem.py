@@ -149,7 +149,7 @@ class Line:
         before = self.problem.value(self.point.prediction, factors)
         for _ in range(_HALVINGS):
             point = self.at(step)
-            if self.problem.value(point.prediction, point.factors) < before:
+            if self.problem.value(point.prediction, point.factors) <= before:
                 return point
             step /= 2
         return None

@@ -56,7 +56,7 @@ def scaled_gd(
     loss : {"squared", "huber", "absolute"}, default="squared"
         "absolute" is for gross errors, in up to nearly half of the measurements: on the way
         residuals beyond four times their median do not count, and where the others do not vanish,
-        absolute residuals are minimised at the end, rounded off within a tenth of their median.
+        absolute residuals are minimised at the end, rounded off within a hundredth of their median.
         "huber" counts residuals beyond 1.345 standard deviations, told from the median, by their
         size.
     alpha : float, default=0.0

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._support.validation import warn_convergence, warn_not_converged
 from ._descent import Trace, descend
-from ._losses import Absolute, Dropped, Huber, Logistic, Sign, Squared
+from ._losses import Absolute, Dropped, Huber, Logistic, SharplyAbsolute, Sign, Squared
 from ._problem import Factors, Problem, leading, random_start, scale_of
 from ._result import SensingResult
 
@@ -14,7 +14,7 @@ from ._result import SensingResult
 STAGES = {
     "squared": [Squared],
     "huber": [Huber],
-    "absolute": [Dropped, Absolute],
+    "absolute": [Dropped, Absolute, SharplyAbsolute],
     "sign": [Sign],
     "logistic": [Logistic],
 }
@@ -96,7 +96,7 @@ def _constant_suffices(problem, scale, tol):
 def _descend(problems, factors, method, task, trace):
     """Descend in one problem after the other; return the last, its point, and convergence."""
     for problem in problems:
-        trace.values.clear()
+        trace.gains.clear()
         left = task.max_iter - len(trace.residuals)
         with np.errstate(over="ignore", invalid="ignore"):
             point, converged = descend(problem, factors, method, left, trace)

@@ -50,7 +50,8 @@ def subgradient(
         Steps that fall by a constant rate; or those for which the linear model reaches zero, where
         no measurement is wrong.
     step_size : float, default=0.3
-        The first step, relative to that which doubles the leading direction of the start.
+        The first step, or the longest of Polyak's, relative to that which doubles the leading
+        direction of the start.
     decay : float, default=0.99
         The rate, at most 1.
     init_scale : float, default=1e-6
@@ -137,7 +138,8 @@ def subgradient_method(step="geometric", step_size=0.3, decay=0.99):
 
         def polyak(problem, point, direction, n_iter):
             slope = scale.slope * direction.dot(direction)
-            return _moved(problem, point, direction, problem.loss.value(point.prediction) / slope)
+            size = problem.loss.value(point.prediction) / slope
+            return _moved(problem, point, direction, min(step_size, size))
 
         return Method(precondition, geometric if step == "geometric" else polyak)
 
