@@ -1,4 +1,4 @@
-"""How many iterations a solver takes until the matrix itself is met; the solvers, by their names."""
+"""How many iterations solvers take until the matrix itself is met."""
 
 import functools
 import time
@@ -107,7 +107,8 @@ def demanded_row(bench, problem, ours, mine, allowed, target, note=""):
         problem, f"{ours}, slowest of {len(mine)}", "allowed", mine.seconds, None,
         iterations=mine.slowest or allowed, peer_iterations=allowed, clock="iterations",
         measure="relative error of the matrix", quality=mine.error,
-        valid=bench.judge(arrived), bar=bench.bar(1.0), note="; ".join([*told, *filter(None, [note])]),
+        valid=bench.judge(arrived), bar=bench.bar(1.0),
+        note="; ".join([*told, *filter(None, [note])]),
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def with_noise(problem, deviation, seed):
 
 
 def image_regression(quick, seed=0):
-    """Return samples of a coefficient that is one on a rectangle, with noise; a row is a picture."""
+    """Return pictures, as rows, and noisy values; the coefficient is one on a rectangle."""
     side, samples = (_SIDE // 4, _SAMPLES // 8) if quick else (_SIDE, _SAMPLES)
     rng, coefficient = np.random.default_rng(seed), np.zeros((side, side))
     coefficient[side // 4 : 3 * side // 4, 5 * side // 16 : 11 * side // 16] = 1

@@ -96,7 +96,7 @@ def growth_rows(bench):
 
 
 def growth_row(bench, name, kappas, found):
-    """Compare the iterations at the largest condition number with those at the second, times logs."""
+    """Compare the last number of iterations with the second, times the ratio of logarithms."""
     arrived = all(some.reached == len(some) for some in found)
     steps = np.array([some.typical() if some.reached else np.nan for some in found])
     logs = np.log10(kappas)

@@ -279,3 +279,22 @@ def test_sizes_refuse(kind):
 def test_srht_is_not_among_the_sparse():
     assert not isinstance(SRHT(3), SparseSign)
     assert not hasattr(Gaussian(3), "_nnz")
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 5), (300, 1030)])
+def test_the_entries_of_normal_sketches(m, n):
+    """More rows and columns than are made at a time, and not a multiple of four."""
+    S = Gaussian(m, n, random_state=0)
+    found = S.toarray()
+    some = np.r_[:2, n - 2 : n]
+    np.testing.assert_allclose(found[:, some], S @ np.eye(n)[:, some], rtol=1e-12)
+    np.testing.assert_allclose(found[:2], explicit(S)[:2], rtol=1e-12)
+
+
+def test_all_entries_need_n_and_memory():
+    with pytest.raises(ValueError, match=r"\bn is not given"):
+        Gaussian(20).toarray()
+    with pytest.raises(MemoryError, match="the entries would take"):
+        Gaussian(10**6, 10**9).toarray()
+    with pytest.raises(ValueError, match="device='gpu'"):
+        Gaussian(2, 3).toarray("gpu")
