@@ -1,6 +1,7 @@
 """Low-rank matrices from linear measurements of them.
 
 =====================  ====================================================
+LowRankRegressor       regression on matrices, with a coefficient of low rank
 scaled_gd              factors, from measurements
 gradient_descent       the same without a preconditioner, to compare with
 subgradient            for absolute residuals, to compare with
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = attach(
         "EntryMeasurements": "_structured",
         "GaussianMeasurements": "_random",
         "KroneckerMeasurements": "_structured",
+        "LowRankRegressor": "_estimators",
         "MatrixMeasurements": "_operators",
         "Measurements": "_operators",
         "RankOneMeasurements": "_structured",
