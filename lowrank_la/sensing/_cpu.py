@@ -15,7 +15,7 @@ __all__ = ["to_device"]
 _BLOCKS, _LEAST = 16, 256  # of measurements: at most as many blocks, of no fewer
 _SMALL = 900_000  # multiplications: a product that BLAS makes without copies takes no more
 _PANEL = 256  # measurements, where products are larger whatever is done
-_SPARSE = 4096  # measurements: to slice sparse rows costs more than it saves
+_SPARSE = 4096  # measurements by sparse rows whose products with a dense matrix are large
 _ENTRIES = 32768  # of a block of lines, more or less
 
 to_device = frozen
@@ -33,33 +33,37 @@ def _add_transposed(lo, hi, b, matrix, z, sums):
     sums[b] += matrix[lo:hi].T @ z[lo:hi]
 
 
-@single_threaded_blas()
 def times(matrix, x):
     """Product of a matrix, or an operator, and a vector."""
-    if not isinstance(matrix, np.ndarray):
+    if not _are_dense(matrix):
         return np.array(matrix @ x)
     out = np.empty(len(matrix), matrix.dtype)
-    run_blocks(_times, len(matrix), _block_of(len(matrix)), (matrix, x, out))
+    with single_threaded_blas():
+        run_blocks(_times, len(matrix), _block_of(len(matrix)), (matrix, x, out))
     return out
 
 
-@single_threaded_blas()
 def transposed_times(matrix, z):
     """Product of its transpose and a vector."""
-    if not isinstance(matrix, np.ndarray):  # copied: it may write all products to the same place
+    if not _are_dense(matrix):  # copied: it may write all products to the same place
         return np.array(matrix.T @ z)
     m, n = matrix.shape
     sums = np.zeros((-(-m // _block_of(m)), n))
-    run_blocks(_add_transposed, m, _block_of(m), (matrix, z, sums))
+    with single_threaded_blas():
+        run_blocks(_add_transposed, m, _block_of(m), (matrix, z, sums))
     return sums.sum(axis=0, dtype=np.float64).astype(matrix.dtype)
 
 
-def _panel_of(a, width):
+def _are_dense(*matrices):
+    return all(isinstance(matrix, np.ndarray) for matrix in matrices)
+
+
+def _panel_of(a, b, width):
     """Rows that stay in the cache between products, of which BLAS makes no copies.
 
     To copy them takes longer than to multiply them with a few columns.
     """
-    if not isinstance(a, np.ndarray):
+    if not _are_dense(a, b):
         return _SPARSE
     rows = _SMALL // (a.shape[1] * width) // 8 * 8
     return min(rows, _BLOCKS * _PANEL) or _PANEL
@@ -69,7 +73,7 @@ def _rows_times(rows, factor):
     """Product of rows, dense or sparse, and a factor; None is the identity."""
     if factor is not None:
         return rows @ factor
-    return rows if isinstance(rows, np.ndarray) else rows.toarray()
+    return rows if _are_dense(rows) else rows.toarray()
 
 
 def _measure(lo, hi, b, panel, a, other, left, right, out):
@@ -92,7 +96,7 @@ def _add_adjoint(lo, hi, b, panel, a, other, z, left, right, to_left, to_right):
 @single_threaded_blas()
 def rank_one(a, b, left, right):
     """``a_i' left right' b_i`` for all rows of a and b; None on the right is the identity."""
-    m, panel = a.shape[0], _panel_of(a, left.shape[1])
+    m, panel = a.shape[0], _panel_of(a, b, left.shape[1])
     out = np.empty(m, a.dtype)
     run_blocks(_measure, m, _block_of(m), (panel, a, b, left, right, out))
     return out
@@ -105,7 +109,11 @@ def rank_one_adjoint(a, b, z, left, right):
     None on the right is the identity. None on the left asks for the first product alone.
     """
     m, width = a.shape[0], b.shape[1] if right is None else right.shape[1]
-    panel, block = _panel_of(a, width), m if right is None else _block_of(m)
+    panel, block = _panel_of(a, b, width), _block_of(m)
+    if right is None:  # large products, whose sums are kept once
+        block = m
+    elif not _are_dense(a, b):  # they read what is not zero, and write all
+        panel = block = m
     n_blocks = -(-m // block)
     to_left = np.zeros((n_blocks, a.shape[1], width))
     to_right = None if left is None else np.zeros((n_blocks, b.shape[1], width))

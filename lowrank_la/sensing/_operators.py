@@ -23,8 +23,8 @@ class Measurements(LinearOperator):
         Measurements.
     shape : tuple of two int
         Of X.
-    dtype : data-type, default=np.float64
-        float32 or float64: of the products.
+    dtype : data-type, default=None
+        Of the products, float32 or float64; None is float64.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Measurements(LinearOperator):
     _device = "cpu"  # where the arrays lie
     fits_constant = False
 
-    def __init__(self, m, shape, dtype=np.float64):
+    def __init__(self, m, shape, dtype=None):
         self.matrix_shape = checked_shape(shape)
         n1, n2 = self.matrix_shape
         super().__init__(np.dtype(dtype), (check_integer("m", m, 1), n1 * n2))
