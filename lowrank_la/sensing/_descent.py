@@ -99,8 +99,11 @@ class Trace:
             first = self.validation[0]  # a small start stays there for a while
             moved = [value for value in self.validation if abs(value - first) > _GAIN * first]
             return _stands_still(moved, _PATIENCE, _GAIN)
-        gains = self.gains[-_WINDOW:]
-        return monotone and len(gains) == _WINDOW and sum(gains) <= self.tol**0.5
+        gains, slight = self.gains[-_WINDOW:], self.tol**0.5
+        if not monotone or len(gains) < _WINDOW or sum(gains) > slight:
+            return False
+        # beside gross errors an objective hardly falls, when the other residuals still do
+        return _stands_still(self.residuals, _WINDOW, slight)
 
 
 def _stands_still(values, window, gain):
