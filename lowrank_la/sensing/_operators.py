@@ -15,7 +15,8 @@ class Measurements(LinearOperator):
     """Linear measurements ``y_i = <A_i, X>`` of a matrix X, as a linear operator of SciPy's.
 
     The operator takes X row by row, ``A @ X.ravel()``. A subclass defines ``_matvec`` and
-    ``_rmatvec``, and overrides the products with factors where they do without the matrix.
+    ``_rmatvec``, or, where these would be too large, the three products with factors; the others
+    follow.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ class Measurements(LinearOperator):
 
     Notes
     -----
-    Products with factors make the matrix here, of n1 * n2 numbers.
+    Products with factors make the matrix here, of n1 * n2 numbers, and the products with a matrix
+    take it for a factor.
 
     Examples
     --------
@@ -66,6 +68,12 @@ class Measurements(LinearOperator):
     def _kernels(self):
         """Not an attribute, since modules cannot be pickled."""
         return twin(__package__, self._device)
+
+    def _matvec(self, x):
+        return self.apply_factors(np.reshape(x, self.matrix_shape), np.eye(self.matrix_shape[1]))
+
+    def _rmatvec(self, z):
+        return self.adjoint_times(np.ravel(z), np.eye(self.matrix_shape[1])).ravel()
 
     def apply_factors(self, left, right):
         """Measurements of ``left @ right.T``.
