@@ -29,12 +29,13 @@ judges no bar that was set for a larger one. It and ``--only`` write only what
                                  the ratio is of them, by a fresh process, beyond what
                                  one holds that only imports; or the MB allowed; or null
         iterations, peer_iterations  number of them, or the number allowed; or null
-        clock                    what the ratio is of: "cpu", "wall", "memory" or "iterations"
+        clock                    what the ratio is of: "cpu", "wall", "memory", "iterations",
+                                 or "error" where quality is one
         measure                  str: what quality is ("loss", ...)
         quality, peer_quality    float or null
         note                     str
         valid                    whether the results passed the row's check; null where it has none
-        ratio                    the peer's seconds, MB or iterations, over ours
+        ratio                    the peer's seconds, MB, iterations or error, over ours
         bar                      the ratio required, or null
         met                      whether ratio >= bar and valid is not false; null where the
                                  row only informs

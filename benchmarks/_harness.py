@@ -130,7 +130,9 @@ class Row:
 
     @property
     def ratio(self):
-        """The peer's time, or its memory or iterations, over ours."""
+        """The peer's time, or its memory, iterations or error, over ours."""
+        if self.clock == "error":
+            return self.peer_quality / self.quality
         if self.clock == "iterations":
             return self.peer_iterations / self.iterations
         if self.clock == "wall":
@@ -349,7 +351,7 @@ def _line(cells):
 def _cells(row):
     field, unit = {
         "cpu": ("cpu_s", ""), "wall": ("wall_s", " wall"), "memory": ("peak_mb", " MB"),
-        "iterations": ("iterations", " steps"),
+        "iterations": ("iterations", " steps"), "error": ("quality", " error"),
     }[row.clock]  # fmt: skip
     bar = "" if row.bar is None else f"{row.bar:<3g}"
     return (

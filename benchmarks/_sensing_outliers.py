@@ -10,8 +10,8 @@ from ._sensing_courses import Courses, compared_row, course, demanded_row, subgr
 
 TARGET, ALLOWED = 1e-8, 250  # relative error, iterations
 OURS, SQUARED, HUBER = "scaled_gd, absolute", "scaled_gd, squared", "scaled_gd, huber"
-DECAYS = 0.98, 0.985, 0.99, 0.995
-_MOST, _MOST_SUBGRADIENTS = 500, 2000
+DECAYS = 0.98, 0.985, 0.99
+_MOST, _MOST_SUBGRADIENTS, _PATIENCE = 500, 2000, 400
 ROBUST = functools.partial(scaled_gd, loss="absolute")
 
 
@@ -65,7 +65,7 @@ def outlier_rows(bench):
 def compared_rows(bench, named, mine, problem, k):
     """Compare with subgradient steps, of the best decay, and with losses that are not robust."""
     tried = {
-        decay: course(subgradients(decay), problem, k, TARGET, _MOST_SUBGRADIENTS)
+        decay: course(subgradients(decay), problem, k, TARGET, _MOST_SUBGRADIENTS, _PATIENCE)
         for decay in (DECAYS[1:2] if bench.quick else DECAYS)
     }
     best = min(

@@ -122,15 +122,13 @@ def nuclear_cvxpy(solver, A, y, shape, symmetric=False):
 
 
 CVXPY_OPTIONS = {
-    "SCS": {"eps": 1e-9, "max_iters": 20_000},
     "CLARABEL": {},
+    "SCS": {"eps": 1e-8, "max_iters": 5000},
 }
 REGRESSIONS = {
     "Ridge": functools.partial(sklearn_coefficient, Ridge()),
     "RidgeCV": functools.partial(sklearn_coefficient, RidgeCV(np.logspace(-2, 6, 9))),
-    "LassoCV": functools.partial(
-        sklearn_coefficient, LassoCV(alphas=20, cv=3, random_state=0)
-    ),
+    "LassoCV": functools.partial(sklearn_coefficient, LassoCV(alphas=10, cv=3, random_state=0)),
     "nuclear norm, held out": nuclear_norm_path,
     "TensorLy CPRegressor, held out": cp_regression_chosen,
     "TensorLy CPRegressor, rank 1": functools.partial(cp_regression, 1),

@@ -31,6 +31,14 @@ def relative(found, matrix):
     return float(linalg.norm(found - matrix) / linalg.norm(matrix))
 
 
+def relative_of_factors(given, found):
+    """Return the relative error of a product of factors, without the matrix of all entries."""
+    parts = [np.hstack([given[0], found[0]]), np.hstack([given[1], -found[1]])]
+    cores = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in parts]
+    sizes = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in given]
+    return float(linalg.norm(cores[0] @ cores[1].T) / linalg.norm(sizes[0] @ sizes[1].T))
+
+
 def low_rank(shape, r, kappa, seed, symmetric=True):
     """Return a matrix with singular values from 1 to 1 / kappa, evenly spaced.
 

@@ -4,8 +4,11 @@ Iterations are counted until the matrix itself is met, of which a solver knows n
 """
 
 from . import (
+    _sensing_large,
+    _sensing_noise,
     _sensing_outliers,
     _sensing_recovery,
+    _sensing_regression,
 )
 
 PEERS = ("cvxpy", "tensorly")
@@ -13,4 +16,7 @@ PEERS = ("cvxpy", "tensorly")
 SECTIONS = {
     **_sensing_recovery.SECTIONS,
     **_sensing_outliers.SECTIONS,
+    **_sensing_large.SECTIONS,
+    **_sensing_noise.SECTIONS,
+    **_sensing_regression.SECTIONS,
 }

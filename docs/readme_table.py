@@ -38,8 +38,11 @@ def number(value, digits=3):
 
 
 def seconds(row):
-    """Return our time and the peer's, on the clock that the ratio is of; or memory, iterations."""
-    fields = {"memory": ("peak_mb", " MB"), "iterations": ("iterations", " iterations")}
+    """Return our time and the peer's, on the clock that the ratio is of; or what else it is of."""
+    fields = {
+        "memory": ("peak_mb", " MB"), "iterations": ("iterations", " iterations"),
+        "error": ("quality", " error"),
+    }  # fmt: skip
     field, unit = fields.get(row["clock"], (f"{row['clock']}_s", ""))
     return number(row[field]) + unit, number(row[f"peer_{field}"]) + unit
 

@@ -35,6 +35,8 @@ def row(harness, **fields):
         ({"clock": "wall", "wall_s": 2.0, "peer_wall_s": 1.0, "bar": 1.0}, False),
         ({"clock": "iterations", "iterations": 31, "peer_iterations": 120, "bar": 1.0}, True),
         ({"clock": "iterations", "iterations": 121, "peer_iterations": 120, "bar": 1.0}, False),
+        ({"clock": "error", "quality": 0.1, "peer_quality": 0.4, "bar": 3.0}, True),
+        ({"clock": "error", "quality": 0.2, "peer_quality": 0.4, "bar": 3.0}, False),
     ],
 )
 def test_a_bar_is_met_by_a_valid_result_that_is_fast_enough(harness, fields, met):
