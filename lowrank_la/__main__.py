@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_images
@@ -23,6 +24,7 @@ from .decomposition import CUR
 from .embedding import FastRP
 from .linear_model import LpRegression, SketchedLinearRegression
 from .sampling import CoresetEstimator, RowSampler
+from .sensing import Measurements, scaled_gd
 from .transport import SinkhornTransport
 
 _TILE, _SQUARE = 4, 7  # pixels on a side
@@ -305,6 +307,62 @@ def completion_photo(figure):
     return Row("pixels that a photo has lost", int(known.sum()), model.n_iter_, seconds, outcome)
 
 
+class _Intensities(Measurements):
+    """Squares of the cosine transform of an image x behind masks: measurements of ``x x'``.
+
+    That matrix has a row and a column for each pixel; it is never made.
+    """
+
+    fits_constant = True
+
+    def __init__(self, masks):
+        super().__init__(masks.size, (masks[0].size, masks[0].size))
+        self.masks = masks
+
+    def _seen(self, images):
+        behind = images.T.reshape(-1, 1, *self.masks.shape[1:]) * self.masks
+        return dctn(behind, axes=(2, 3), norm="ortho").reshape(images.shape[1], -1).T
+
+    def apply_factors(self, left, right):
+        return np.sum(self._seen(left) * self._seen(right), axis=1)
+
+    def adjoint_times(self, z, right):
+        weighted = (z[:, None] * self._seen(right)).T.reshape(-1, *self.masks.shape)
+        back = idctn(weighted, axes=(2, 3), norm="ortho") * self.masks
+        return back.sum(axis=1).reshape(right.shape[1], -1).T
+
+    def adjoint_factors(self, z, left, right):
+        return self.adjoint_times(z, right), self.adjoint_times(z, left)
+
+
+def sensing_photo(figure):
+    """Find a photo from measurements that have lost their signs: a matrix of rank one."""
+    photo = load_sample_images().images[1].mean(axis=2) / 255
+    rows, columns = (length // _TILE for length in photo.shape)
+    photo = photo[: rows * _TILE, : columns * _TILE]
+    photo = photo.reshape(rows, _TILE, columns, _TILE).mean(axis=(1, 3))
+    masks = np.random.default_rng(0).choice([-1.0, 1.0], (12, rows, columns))
+    A, pixels = _Intensities(masks), photo.reshape(-1, 1)
+    y = A.apply_factors(pixels, pixels)
+    start = time.perf_counter()
+    result = scaled_gd(A, y, 1, symmetric=True, tol=1e-6, rng=0)
+    seconds = time.perf_counter() - start
+    found = result.left[:, 0] * np.sign(result.left.sum())
+    images = {
+        "one of 12 measured images, without its signs": np.sqrt(y[: photo.size]),
+        "the photo that explains them": found,
+        "as it was": photo,
+    }
+    figure.set_size_inches(10, 2.7)
+    for axis, (title, image) in zip(figure.subplots(1, 3), images.items(), strict=True):
+        axis.imshow(image.reshape(photo.shape), cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title, fontsize="medium")
+        axis.set_axis_off()
+    error = np.sqrt(np.mean((found - photo.ravel()) ** 2))
+    outcome = f"rms error {error:.0e} of 1, a matrix of {photo.size:,} rows and columns"
+    return Row("a photo, from intensities", len(y), result.n_iter, seconds, outcome)
+
+
 TOUR = [
     kmedoids_digits,
     kmedoids_number,
@@ -317,6 +375,7 @@ TOUR = [
     lp_spoiled,
     cur_digits,
     completion_photo,
+    sensing_photo,
 ]
 
 

@@ -45,6 +45,14 @@ def test_the_cur_stop_tells_digits_by_some_of_their_pixels():
     assert np.linalg.norm(rebuilt - full) < 0.5 * np.linalg.norm(full)
 
 
+def test_the_sensing_stop_finds_the_photo():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    tour.sensing_photo(figure)
+    measured, found, photo = (axis.images[0].get_array() for axis in figure.axes)
+    assert np.abs(found - photo).max() < 1e-4
+    assert np.abs(measured - photo).max() > 0.5
+
+
 def test_the_tour_asks_for_matplotlib(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(tour, "find_spec", lambda name: None)
     with pytest.raises(SystemExit) as stopped:
