@@ -12,6 +12,8 @@ import numpy as np
 
 _ROUNDS, _PROBES = 3, 4  # of subspace iteration, to tell the scale of the matrix
 _HALVINGS = 60
+_REFINEMENTS = 10  # of a step for losses that are no squares
+_NEAR = 0.01  # of the step: more closely it is not told
 
 
 class Factors(NamedTuple):
@@ -134,9 +136,10 @@ class Line:
         )
 
     def best(self):
-        """Point where the majorising quartic is least, or a nearer one; None where all are worse.
+        """Point where the objective is least, or nearly so; None where all are worse.
 
-        For squares the quartic is the objective.
+        It is where a quartic is least that majorises the objective, or touches it to second
+        order; for squares the quartic is the objective.
         """
         u, v, weighted = self.u, self.v, self.weights * self.u
         alpha, factors, direction = self.problem.alpha, self.point.factors, self.direction
@@ -146,6 +149,8 @@ class Line:
             -weighted @ v,
             0.5 * (self.weights * v) @ v,
         )
+        if not self.problem.loss.quadratic:
+            step = self._refined(step)
         before = self.problem.value(self.point.prediction, factors)
         for _ in range(_HALVINGS):
             point = self.at(step)
@@ -153,6 +158,31 @@ class Line:
                 return point
             step /= 2
         return None
+
+    def _refined(self, step):
+        """Step nearer to the least one, by Newton's method between bounds."""
+        low, high = 0.0, np.inf
+        for _ in range(_REFINEMENTS):
+            slope, curvature = self._slope(step)
+            low, high = (step, high) if slope < 0 else (low, step)
+            new = step - slope / curvature if curvature > 0 else np.inf
+            if high == np.inf:
+                new = 2 * step
+            elif not low < new < high:
+                new = (low + high) / 2
+            step, last = new, step
+            if abs(step - last) <= _NEAR * step:
+                break
+        return step
+
+    def _slope(self, step):
+        """First and second derivative of the objective in the step, the latter majorised."""
+        (factors, prediction, _), alpha = self.at(step), self.problem.alpha
+        z, weights = self.problem.loss.derivatives(prediction)
+        u = self.u - 2 * step * self.v
+        slope = -z @ u - alpha * factors.dot(self.direction)
+        square = alpha * self.direction.dot(self.direction)
+        return slope, (weights * u) @ u + 2 * z @ self.v + square
 
 
 def _least(*coefficients):
