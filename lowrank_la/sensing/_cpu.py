@@ -138,12 +138,15 @@ def _entries(lo, hi, b, rows, columns, left, right, out):
 def _sum_lines(lo, hi, b, starts, order, others, z, factor, out):
     # (n + 1,) (m,) twice; (m,), (n', k) in; (n, k) out
     k, one = np.uint64(factor.shape[1]), np.uint64(1)
-    totals = np.empty(k)
+    totals, first = np.empty(k), np.uint64(starts[np.uint64(lo)])
+    values = np.empty(np.uint64(starts[np.uint64(hi)]) - first)
+    for at in range(np.uint64(len(values))):  # in a loop of its own, it waits for many at once
+        values[at] = z[np.uint64(order[first + at])]
     for i in range(np.uint64(lo), np.uint64(hi)):
         for c in range(k):
             totals[c] = 0.0
         for at in range(np.uint64(starts[i]), np.uint64(starts[i + one])):
-            value, row = z[np.uint64(order[at])], factor[np.uint64(others[at])]
+            value, row = values[at - first], factor[np.uint64(others[at])]
             for c in range(k):
                 totals[c] += value * np.float64(row[c])
         line = out[i]

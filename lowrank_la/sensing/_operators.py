@@ -132,7 +132,8 @@ class MatrixMeasurements(Measurements):
     shape : tuple of two int, default=None
         Of the measured matrix, (n1, n2). None for an array of three dimensions.
     device : {None, "cpu", "cuda"}, default=None
-        Where a dense A is kept and multiplied; None is where it is.
+        Where a dense A is kept and multiplied; None is where it is. Products are arrays of NumPy
+        in any case.
 
     Attributes
     ----------

@@ -35,7 +35,8 @@ class GaussianMeasurements(MatrixMeasurements):
     random_state : None, int, Generator or RandomState, default=None
         Fixes the numbers.
     device : {None, "cpu", "cuda"}, default=None
-        Where the numbers are made, kept and multiplied; None is the CPU.
+        Where the numbers are made, kept and multiplied; None is the CPU. Products are arrays of
+        NumPy in any case.
 
     Attributes
     ----------
@@ -86,6 +87,12 @@ class GaussianMeasurements(MatrixMeasurements):
         self._device = resolve_device(device)
         sketch = Gaussian(*self.shape, random_state=random_state)
         self._matrix = sketch.toarray(self._device) if self.kept else sketch
+
+    def _matvec(self, x):  # sketches refuse what is not finite, where solvers take smaller steps
+        return super()._matvec(x) if np.isfinite(x).all() else np.full(self.shape[0], np.nan)
+
+    def _rmatvec(self, z):
+        return super()._rmatvec(z) if np.isfinite(z).all() else np.full(self.shape[1], np.nan)
 
 
 class TransformMeasurements(Measurements):

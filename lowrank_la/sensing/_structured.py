@@ -21,7 +21,8 @@ class RankOneMeasurements(Measurements):
     b : array_like or sparse matrix of shape (m, n2), default=None
         Row i is b_i; None takes those of `a`.
     device : {None, "cpu", "cuda"}, default=None
-        Where dense vectors are kept and multiplied; None is where they are.
+        Where dense vectors are kept and multiplied; None is where they are. Products are arrays
+        of NumPy in any case.
 
     Attributes
     ----------
@@ -110,7 +111,8 @@ class EntryMeasurements(Measurements):
     shape : tuple of two int
         Of the measured matrix, (n1, n2).
     device : {None, "cpu", "cuda"}, default=None
-        Where the places are kept, and the products with factors made; None is the CPU.
+        Where the places are kept, and the products with factors made; None is the CPU. Products
+        are arrays of NumPy in any case.
 
     Attributes
     ----------
