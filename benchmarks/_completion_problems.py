@@ -105,16 +105,21 @@ class Recovery(NamedTuple):
         return self.left.shape[1]
 
     def error(self, left, right):
-        """Relative error of another product on all entries, in the Frobenius norm.
-
-        It is that of a product of two triangles: no difference of squares is taken, and no
-        matrix of all entries.
-        """
+        """Relative error of another product on all entries, in the Frobenius norm."""
         if not (np.isfinite(left).all() and np.isfinite(right).all()):
             return float("inf")
         parts = np.hstack([self.left, left]), np.hstack([self.right, -right])
-        cores = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in parts]
-        return float(linalg.norm(cores[0] @ cores[1].T) / np.sqrt(np.prod(self.known.shape)))
+        return product_norm(*parts) / float(np.sqrt(np.prod(self.known.shape)))
+
+
+def product_norm(left, right):
+    """Frobenius norm of ``left @ right.T``.
+
+    It is that of a product of two triangles: no difference of squares is taken, and no
+    matrix of all entries.
+    """
+    cores = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in (left, right)]
+    return float(linalg.norm(cores[0] @ cores[1].T))
 
 
 def recovery(m, n, r, oversampling, kappa, seed):

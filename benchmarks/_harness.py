@@ -146,7 +146,7 @@ class Row:
         """Whether the bar is met; None where there is nothing to meet."""
         if self.valid is False:
             return False
-        return None if self.bar is None else self.ratio >= self.bar
+        return None if self.bar is None else bool(self.ratio >= self.bar)
 
     def as_dict(self, section):
         """Return the row as the JSON file holds it."""

@@ -36,17 +36,24 @@ def subgradients(decay):
 
 
 class Course(NamedTuple):
-    """Iterations until the error was small enough, or None where it never was."""
+    """Iterations that were done, and whether the error became small enough."""
 
-    iterations: int | None
+    n_iter: int
+    arrived: bool
     seconds: float
     error: float
 
+    @property
+    def iterations(self):
+        """Return how many it took, or None where it did not arrive."""
+        return self.n_iter if self.arrived else None
+
     def told(self):
-        """Say where it ended."""
-        if self.iterations is None:
-            return f"stands at {self.error:.0e} when stopped"
-        return f"{self.iterations} iterations, {self.error:.0e}"
+        """Say where it ended, and how long an iteration took."""
+        each = f"{1e3 * self.seconds / self.n_iter:.2g} ms each"
+        if self.arrived:
+            return f"{self.n_iter} iterations, {each}"
+        return f"stopped after {self.n_iter} iterations, {each}, at {self.error:.0e}"
 
 
 def course(solver, problem, rank, target, max_iter, patience=np.inf, **options):
@@ -69,7 +76,7 @@ def course(solver, problem, rank, target, max_iter, patience=np.inf, **options):
             **options,
         )  # fmt: skip
     seconds = time.process_time() - start
-    return Course(result.n_iter if error < target else None, seconds, error)
+    return Course(result.n_iter, error < target, seconds, error)
 
 
 class Courses(list):
@@ -77,11 +84,11 @@ class Courses(list):
 
     @property
     def reached(self):
-        return sum(one.iterations is not None for one in self)
+        return sum(one.arrived for one in self)
 
     @property
     def slowest(self):
-        return max((one.iterations for one in self if one.iterations is not None), default=None)
+        return max((one.n_iter for one in self if one.arrived), default=None)
 
     @property
     def seconds(self):
@@ -94,7 +101,7 @@ class Courses(list):
 
     def typical(self):
         """Return the median of the iterations of those that arrived."""
-        return float(np.median([one.iterations for one in self if one.iterations is not None]))
+        return float(np.median([one.n_iter for one in self if one.arrived]))
 
 
 def demanded_row(bench, problem, ours, mine, allowed, target, note=""):

@@ -21,7 +21,7 @@ OURS = "scaled_gd"
 
 
 def transformed(n, r, transform):
-    """Return measurements by a fast transform, five for each number of both factors, and factors."""
+    """Return measurements by a fast transform, five for each number of the factors, and these."""
     rng = np.random.default_rng(0)
     factors = rng.standard_normal((2, n, r))
     return TransformMeasurements(10 * n * r, (n, n), transform, random_state=0), *factors

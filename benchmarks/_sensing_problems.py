@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from ._completion_problems import product_norm
+
 OUTLYING = 10  # standard deviations of the values
 _SIDE, _SAMPLES, _NOISE = 64, 2000, 3.0  # of the image regression
 
@@ -34,9 +36,7 @@ def relative(found, matrix):
 def relative_of_factors(given, found):
     """Return the relative error of a product of factors, without the matrix of all entries."""
     parts = [np.hstack([given[0], found[0]]), np.hstack([given[1], -found[1]])]
-    cores = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in parts]
-    sizes = [linalg.qr(part, mode="r")[0][: part.shape[1]] for part in given]
-    return float(linalg.norm(cores[0] @ cores[1].T) / linalg.norm(sizes[0] @ sizes[1].T))
+    return product_norm(*parts) / product_norm(*given)
 
 
 def low_rank(shape, r, kappa, seed, symmetric=True):

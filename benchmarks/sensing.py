@@ -3,6 +3,8 @@
 Iterations are counted until the matrix itself is met, of which a solver knows nothing.
 """
 
+import functools
+
 from . import (
     _sensing_large,
     _sensing_noise,
@@ -10,8 +12,20 @@ from . import (
     _sensing_recovery,
     _sensing_regression,
 )
+from ._first_use import first_use_rows
 
 PEERS = ("cvxpy", "tensorly")
+
+BASE = (
+    "import numba, sklearn, scipy.linalg, scipy.sparse.linalg, numpy as np; "
+    "rng = np.random.default_rng(0); left, right = rng.normal(size=(2, 100, 2)); "
+    "rows, columns = rng.integers(100, size=(2, 5000))"
+)
+FIRST = (
+    "from lowrank_la.sensing import EntryMeasurements, scaled_gd; "
+    "A = EntryMeasurements(rows, columns, (100, 100)); "
+    "scaled_gd(A, A.apply_factors(left, right), 2, rng=0)"
+)
 
 SECTIONS = {
     **_sensing_recovery.SECTIONS,
@@ -19,4 +33,7 @@ SECTIONS = {
     **_sensing_large.SECTIONS,
     **_sensing_noise.SECTIONS,
     **_sensing_regression.SECTIONS,
+    "First use (CPU seconds, against what is allowed)": functools.partial(
+        first_use_rows, base=BASE, call=FIRST, name="scaled_gd, entries"
+    ),
 }
