@@ -60,7 +60,7 @@ class GaussianMeasurements(MatrixMeasurements):
     Notes
     -----
     A product takes ``O(m n1 n2)`` operations: this is for small matrices, of a few hundred rows.
-    To make a number takes several times as long as to read it.
+    To make a number takes many times as long as to read it.
 
     Examples
     --------

@@ -4,6 +4,7 @@ import numpy as np
 
 from .._support.blas import single_threaded_blas
 from .._support.blocks import frozen
+from .._support.cuda import to_host
 from .._support.validation import as_floats
 from ._operators import Measurements, checked_entries, placed
 
@@ -148,7 +149,7 @@ class EntryMeasurements(Measurements):
     """
 
     def __init__(self, rows, columns, shape, *, device=None):
-        rows, columns = np.asarray(rows), np.asarray(columns)
+        rows, columns = to_host(rows), to_host(columns)
         if rows.ndim != 1 or rows.shape != columns.shape:
             raise ValueError(
                 f"rows has shape {rows.shape} and columns {columns.shape}: (m,) of both is needed"

@@ -103,6 +103,8 @@ def test_arrays_stay_where_they_are(monkeypatch):
     expected = RankOneMeasurements(a).apply_factors(factor, factor)
     close(one.apply_factors(factor, factor), expected)
     close(other @ np.ones(6), X.sum(axis=1))
+    indices = to_gpu(np.array([1, 0]))
+    assert EntryMeasurements(indices, indices, (2, 2)) @ np.arange(4.0) == pytest.approx([3, 0])
     back = MatrixMeasurements(to_gpu(X), (2, 3), device="cpu")
     assert type(back._matrix) is np.ndarray
     with pytest.raises(ValueError, match="a has entries that are NaN"):
