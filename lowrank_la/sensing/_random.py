@@ -13,6 +13,7 @@ from ..sketch import Gaussian
 from ._operators import MatrixMeasurements, Measurements
 
 _SHARE = 8  # of what fits in memory: the part that a matrix may take unasked
+_LARGE = 1 << 16  # entries: a cosine transform of fewer is slower on several threads
 _BITS = 5  # of a row number, transformed at a time
 _BLOCK = 8192  # rows of a product with a small Hadamard matrix
 
@@ -177,7 +178,8 @@ class TransformMeasurements(Measurements):
 
     def _dct(self, transform, values):
         values = values.reshape(self.matrix_shape)
-        return transform(values, norm="ortho", overwrite_x=True, workers=thread_count())
+        workers = thread_count() if values.size >= _LARGE else 1  # they change no bits
+        return transform(values, norm="ortho", overwrite_x=True, workers=workers)
 
 
 def _as_float(x):

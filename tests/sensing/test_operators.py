@@ -246,7 +246,7 @@ LARGE = {
     "rank one": lambda rng: RankOneMeasurements(normal(rng, 900, 12), normal(rng, 900, 10)),
     "symmetric": lambda rng: RankOneMeasurements(normal(rng, 900, 12)),
     "entries": lambda rng: EntryMeasurements(*places(2000, (50, 40), rng), (50, 40)),
-    "dct": lambda rng: TransformMeasurements(900, (131, 67), random_state=0),
+    "dct": lambda rng: TransformMeasurements(900, (301, 257), random_state=0),
     "hadamard": lambda rng: TransformMeasurements(900, (1009, 521), "hadamard", random_state=0),
     "kronecker": lambda rng: KroneckerMeasurements(normal(rng, 300, 90), normal(rng, 200, 80)),
 }
