@@ -13,11 +13,11 @@ _OUTLYING = 4.0  # medians
 _ROUNDING = 1e-14
 
 
-def weighted_median(values, weights):
-    """Return the lower median; a weight of 2 counts as a value that comes twice."""
+def weighted_quantile(values, weights, share=0.5):
+    """Return the least value up to which lies this share of the weights; the lower median."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    return values[order[np.searchsorted(total, total[-1] / 2)]]
+    return values[order[np.searchsorted(total, share * total[-1])]]
 
 
 class Squared:
@@ -51,6 +51,11 @@ class Squared:
         """Gradient, and curvature, for each measurement."""
         return self.weights * (prediction - self.y), self.weights
 
+    def shift(self, prediction):
+        """Constant by which predictions are too large, or nearly so."""
+        z, curvatures = self.derivatives(prediction)
+        return z.sum() / (curvatures.sum() or 1.0)
+
     def relative(self, prediction):
         """Size of the residuals, relative to that of y."""
         return self._size(prediction - self.y) / self.size
@@ -69,7 +74,7 @@ class _Robust(Squared):
     quadratic = False
 
     def _best_constant(self):
-        return weighted_median(self.y, self.weights)
+        return weighted_quantile(self.y, self.weights)
 
     def smooth(self):
         loss = Dropped(self.y, self.weights)
@@ -77,7 +82,7 @@ class _Robust(Squared):
         return loss
 
     def _size(self, residuals):
-        return weighted_median(np.abs(residuals), self.weights)
+        return weighted_quantile(np.abs(residuals), self.weights)
 
     def adapt(self, prediction):
         self.scale = self._size(prediction - self.y)
@@ -139,6 +144,9 @@ class Sign(_Robust):
 
     def derivatives(self, prediction):
         return self.weights * np.sign(prediction - self.y), self.weights
+
+    def shift(self, prediction):
+        return weighted_quantile(prediction - self.y, self.weights)
 
 
 class Logistic(Squared):

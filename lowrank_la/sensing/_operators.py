@@ -292,6 +292,7 @@ def check_adjoint(A, rng):
         product = A.adjoint_times(z, right[:, None])
     except Exception as error:
         raise ValueError(f"A cannot be applied, or its adjoint cannot: {error!r}") from error
+    y, product = y.astype(np.float64), product.astype(np.float64)
     if y.shape != (m,) or product.shape != (n1, 1):
         raise ValueError(f"A gives {y.shape} for measurements: ({m},) is needed")
     # a wrong adjoint misses by about the size of what is added up

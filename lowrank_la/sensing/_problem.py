@@ -91,8 +91,7 @@ class Problem:
             return point
         _, prediction, constant = point
         for _ in range(_HALVINGS):
-            z, weights = self.loss.derivatives(prediction)
-            shift = z.sum() / (weights.sum() or 1.0)
+            shift = self.loss.shift(prediction)
             if abs(shift) <= 1e-14 * abs(prediction).max(initial=0.0):
                 break
             prediction, constant = prediction - shift, constant - shift

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._checks import degrees_of_freedom
+from ._losses import weighted_quantile
 from ._solve import solve
 
 _SHARE = 0.75  # of the measurements that degrees of freedom may use up: noise is fitted beyond
@@ -43,7 +44,7 @@ def solve_best_rank(task, total, method_of, seed):
         rng = np.random.default_rng(seed)
         result, loss = solve(replace(task, rank=rank), method_of, rng)
         misfit = result.history[-1] if result.n_iter else 1.0
-        criteria.append(_deviance(task, total, misfit, loss) + free * np.log(total))
+        criteria.append(_deviance(task, total, result, loss, free / total) + free * np.log(total))
         if criteria[-1] == min(criteria):
             best = result
         if misfit <= task.tol or (rank > _RISES and _rises(criteria[-_RISES - 1 :])):
@@ -51,16 +52,26 @@ def solve_best_rank(task, total, method_of, seed):
     return best, np.array(criteria)
 
 
-def _deviance(task, total, misfit, loss):
+def _deviance(task, total, result, loss, used):
     """Twice the negative logarithm of the likelihood, but for a constant.
 
     That of residuals whose scale is estimated is the logarithm of the scale, for each of them:
-    of the root mean square for normal noise, of the median residual where some are outliers,
-    which would hide in any mean what the rest tell.
+    of the root mean square for normal noise, of a quantile where some are outliers, which would
+    hide in any mean what the rest tell.
     """
     if task.loss == "logistic":
         return 2 * total * loss
+    misfit = result.history[-1] if result.n_iter else 1.0
+    if task.loss != "squared" and misfit > task.tol and used < 1:
+        misfit = _quantile(task, result, used)
     return 2 * total * np.log(max(misfit, task.tol))
+
+
+def _quantile(task, result, used):
+    """Median of the residuals that a fit could not bring to zero by the numbers that it has."""
+    prediction = task.A.apply_factors(result.left, result.right) + result.intercept
+    sizes = np.abs(prediction - task.y)
+    return weighted_quantile(sizes, task.weights, (1 + used) / 2) / np.abs(task.y).mean()
 
 
 def _rises(values):
