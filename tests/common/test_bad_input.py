@@ -60,17 +60,18 @@ GRAPHS = functions_of("A", "n_components")  # see embedding/test_bad_input
 LEAST_SQUARES = functions_of("A", "b")  # see linear_model/test_bad_input
 CHOICES = functions_of("A", "k")  # see decomposition/test_decomposition_bad_input, test_rp_cholesky
 COMPLETION = functions_of("rows")  # see completion/test_complete, test_undetermined
+SENSING = functions_of("A", "y") + functions_of("A", "shape")  # see sensing/test_checks
 SAMPLING = [  # see sampling/test_bad_input
     function
     for function in functions_of("A") + functions_of("scores") + functions_of("blocks")
-    if function not in GRAPHS + LEAST_SQUARES + CHOICES
+    if function not in GRAPHS + LEAST_SQUARES + CHOICES + SENSING
 ]
 
 
 def test_every_function_belongs_to_a_family_below():
     assert set(public_functions()) == {
         *functions_of("diss"), *DISTANCES, *MASSES, *GRAPHS, *LEAST_SQUARES, *CHOICES, *SAMPLING,
-        *COMPLETION,
+        *COMPLETION, *SENSING,
     }  # fmt: skip
 
 
@@ -491,7 +492,7 @@ def test_one_sample_is_enough_or_too_few(estimator):
         assert clone(estimator).fit(X[:1]).transform(X).shape == (len(X), 1)
         return
     with pytest.raises(ValueError, match="sample"):
-        clone(estimator).fit(X[:1])
+        fit(clone(estimator), X[:1])
 
 
 @pytest.mark.parametrize("case", [*EXTREME, "1x1"])
