@@ -14,8 +14,10 @@ class SensingResult(Result):
     Attributes
     ----------
     left, right : ndarray of shape (n1, k), (n2, k)
-        ``left @ right.T`` is the matrix. Their columns are orthogonal, of equal norms in both,
-        and fall; the same array for symmetric matrices.
+        Their columns are orthogonal, of equal norms in both, and fall; the same array for
+        symmetric matrices.
+    matrix : ndarray of shape (n1, n2)
+        ``left @ right.T``, made when it is asked for.
     rank : int
         Singular values that stand out from what the residuals could cause.
     intercept : float

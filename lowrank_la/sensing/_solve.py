@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._support.blas import single_threaded_blas
 from .._support.validation import warn_convergence, warn_not_converged
 from ._descent import Trace, descend
 from ._losses import Absolute, Dropped, Huber, Logistic, SharplyAbsolute, Sign, Squared
@@ -55,6 +56,7 @@ class Task:
         return self.weights - held, held
 
 
+@single_threaded_blas()  # the same bits for any number of threads
 def solve(task, method_of, rng):
     """Descend by the method that `method_of` makes of a scale, through the stages of the loss.
 
@@ -80,7 +82,8 @@ def solve(task, method_of, rng):
     trace = Trace(task.tol, task.callback, held_out)
     if _constant_suffices(problems[0], scale, task.tol):
         problem, converged = problems[0], True
-        point = problem.settled(problem.measured(factors.plus(-1, factors)))
+        none = factors.plus(-1, factors)
+        point = problem.settled(problem.measured(none, problem.loss.start))
     else:
         problem, point, converged = _descend(problems, factors, method_of(scale), task, trace)
     return _result(task, problem, point, scale, converged, trace, rng)
