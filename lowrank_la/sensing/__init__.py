@@ -2,6 +2,7 @@
 
 =====================  ====================================================
 LowRankRegressor       regression on matrices, with a coefficient of low rank
+LowRankClassifier      the same for two classes
 scaled_gd              factors, from measurements
 gradient_descent       the same without a preconditioner, to compare with
 subgradient            for absolute residuals, to compare with
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "EntryMeasurements": "_structured",
         "GaussianMeasurements": "_random",
         "KroneckerMeasurements": "_structured",
+        "LowRankClassifier": "_estimators_classifier",
         "LowRankRegressor": "_estimators",
         "MatrixMeasurements": "_operators",
         "Measurements": "_operators",

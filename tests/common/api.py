@@ -79,8 +79,9 @@ def arguments(estimator, X):
     """What to fit, or score, an estimator with: X, and targets where it needs some."""
     if not estimator.__sklearn_tags__().target_tags.required:
         return (X,)
-    n = np.shape(X)[0] if np.ndim(X) else 1
-    return X, np.arange(n) % 7.0
+    n, tags = np.shape(X)[0] if np.ndim(X) else 1, estimator.__sklearn_tags__()
+    several = tags.classifier_tags is None or tags.classifier_tags.multi_class
+    return X, np.arange(n) % (7.0 if several else 2.0)
 
 
 def fit(estimator, X, **options):
