@@ -17,7 +17,8 @@ from ._first_use import first_use_rows
 PEERS = ("cvxpy", "tensorly")
 
 BASE = (
-    "import numba, sklearn, scipy.linalg, scipy.sparse.linalg, numpy as np; "
+    "import numba, sklearn, scipy.special, scipy.sparse.linalg, "
+    "numpy as np; "
     "rng = np.random.default_rng(0); left, right = rng.normal(size=(2, 100, 2)); "
     "rows, columns = rng.integers(100, size=(2, 5000))"
 )
