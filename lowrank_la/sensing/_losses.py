@@ -11,6 +11,7 @@ _DEVIATION = 1.4826  # standard deviations of a normal law to its median deviati
 _HUBER = 1.345  # standard deviations: 95 % as efficient as least squares for normal noise
 _OUTLYING = 4.0  # medians
 _ROUNDING = 1e-14
+_LEAST = 1e-200  # by which residuals can be divided
 
 
 def weighted_quantile(values, weights, share=0.5):
@@ -107,7 +108,7 @@ class Huber(_Robust):
 
     def adapt(self, prediction):
         super().adapt(prediction)
-        self._threshold = max(_HUBER * _DEVIATION * self.scale, np.finfo(float).tiny)
+        self._threshold = max(_HUBER * _DEVIATION * self.scale, _LEAST)
 
     def value(self, prediction):
         sizes = np.abs(prediction - self.y)
@@ -127,7 +128,7 @@ class Absolute(Huber):
 
     def adapt(self, prediction):
         super().adapt(prediction)
-        self._threshold = max(self.rounded * self.scale, np.finfo(float).tiny)
+        self._threshold = max(self.rounded * self.scale, _LEAST)
 
 
 class SharplyAbsolute(Absolute):
@@ -156,6 +157,7 @@ class Logistic(Squared):
 
     def _best_constant(self):
         share = np.average(self.y, weights=self.weights)
+        share = np.clip(share, 0.01, 0.99)  # of what is held out, all may be of one class
         return np.log(share / (1 - share))
 
     def value(self, prediction):

@@ -71,7 +71,7 @@ def _quantile(task, result, used):
     """Median of the residuals that a fit could not bring to zero by the numbers that it has."""
     prediction = task.A.apply_factors(result.left, result.right) + result.intercept
     sizes = np.abs(prediction - task.y)
-    return weighted_quantile(sizes, task.weights, (1 + used) / 2) / np.abs(task.y).mean()
+    return weighted_quantile(sizes, task.weights, (1 + used) / 2) / (np.abs(task.y).mean() or 1.0)
 
 
 def _rises(values):
