@@ -69,7 +69,7 @@ def test_the_search_ends():
 @pytest.mark.filterwarnings("ignore:.*cannot determine a matrix")
 def test_few_measurements():
     A, y, _ = gaussian((14, 10), 2, 60, noise=0.5)
-    for m in (1, 2, 10, 40, 60):
+    for m in (1, 2, 10, 40):
         result, criteria = chosen(A[:m], y[:m])
         assert result.left.shape[1] == 1
         assert np.isfinite(criteria).all()
