@@ -5,12 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from lowrank_la.sensing._losses import Absolute, Dropped, Huber, Logistic, Sign, Squared
+from lowrank_la.sensing._losses import (
+    Absolute,
+    Dropped,
+    Huber,
+    Logistic,
+    SharplyAbsolute,
+    Sign,
+    Squared,
+)
 from lowrank_la.sensing._operators import MatrixMeasurements
 from lowrank_la.sensing._problem import Factors, Point, Problem
 
 LOSSES = {
-    loss.__name__: loss for loss in (Squared, Dropped, Huber, Absolute, Logistic)
+    loss.__name__: loss for loss in (Squared, Dropped, Huber, Absolute, SharplyAbsolute, Logistic)
 }  # those that have a gradient
 ALL_LOSSES = LOSSES | {"Sign": Sign}
 

@@ -73,7 +73,7 @@ def test_a_settled_constant_is_the_best(drawn, shift):
     if problem.constant:
         for move in (shift, 1e-3 * shift):
             other = problem.value(point.prediction + move, point.factors)
-            assert value <= other * (1 + 1e-9) + 1e-12
+            assert value <= other * (1 + 1e-6) + 1e-12  # in steps that are majorised
     else:
         assert point.constant == 0
     product = problem.A @ (point.factors.left @ point.factors.right.T).ravel()

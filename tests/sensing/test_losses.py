@@ -11,6 +11,7 @@ from lowrank_la.sensing._losses import (
     Dropped,
     Huber,
     Logistic,
+    SharplyAbsolute,
     Squared,
     weighted_quantile,
 )
@@ -121,7 +122,9 @@ def test_residuals_beyond_four_medians_are_dropped():
     assert loss.value(residuals) == pytest.approx(0.5 * np.sum(residuals[kept] ** 2))
 
 
-@pytest.mark.parametrize(("loss", "medians"), [(Huber, 1.345 * 1.4826), (Absolute, 0.1)])
+@pytest.mark.parametrize(
+    ("loss", "medians"), [(Huber, 1.345 * 1.4826), (Absolute, 0.1), (SharplyAbsolute, 0.01)]
+)
 def test_huber_losses_are_scipys(loss, medians):
     residuals = np.r_[RNG.standard_normal(20), 0.0, 50.0]
     loss = loss(np.zeros(22), np.ones(22))

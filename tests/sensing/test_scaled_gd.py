@@ -62,13 +62,23 @@ def test_published_iterations_symmetric(damping_size, k):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("init_scale", [1e-6, 1.0])  # from small starts factors are balanced
 @pytest.mark.parametrize("k", [2, 4])
-def test_published_iterations(k):
+def test_published_iterations(k, init_scale):
     A, y, M = orthonormal((4, 6), 2, 2.0)
     _, factors = watched(
-        scaled_gd, A, y, k, damping="constant", damping_size=0.5, step_size=0.3, max_iter=40, rng=0
+        scaled_gd,
+        A,
+        y,
+        k,
+        damping="constant",
+        damping_size=0.5,
+        step_size=0.3,
+        max_iter=30,
+        init_scale=init_scale,
+        rng=0,
     )
-    assert len(factors) == 40
+    assert len(factors) == 30
     damping = 0.5 * np.linalg.norm(M, 2)
     follows(factors, lambda L, R: reference.scaled_step_pair(A, y, L, R, 0.3, damping))
 
@@ -369,7 +379,7 @@ def test_no_result_depends_on_units(case):
 def test_weights_have_no_unit(case):
     A, y, _ = gaussian((9, 9), 2, 250, 3, True, outliers=0.1 if case == "absolute" else 0.0)
     plain = solved(case, A, y)
-    for weight in (1e-300, 1e100):
+    for weight in (1e-300, 1e300):
         other = solved(case, A, y, sample_weight=np.full(250, weight))
         assert error(other, plain.matrix) < 1e-8
 
@@ -504,7 +514,7 @@ def test_absolute_residuals_of_all_matrices_are_a_linear_program():
     A, y, _ = gaussian((4, 4), 2, 100, noise=0.3)
     found = scaled_gd(A, y, 4, loss="absolute", rng=0)
     least = reference.least_absolute(A, y)
-    assert least <= np.abs(measure(A, found.matrix) - y).sum() <= 1.01 * least
+    assert least <= np.abs(measure(A, found.matrix) - y).sum() <= 1.002 * least
 
 
 def test_huber_losses_of_all_matrices():

@@ -118,6 +118,16 @@ def test_polyak_steps_need_no_rate_where_no_measurement_is_wrong():
     assert found.n_iter < 200
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_the_intercept_is_found(unit):
+    A, y, M = gaussian((6, 6), 1, 200, outliers=0.1)
+    found = subgradient(
+        A, unit * (y + 2.0), 1, fit_intercept=True, decay=0.97, init_scale=0.1, rng=0
+    )
+    assert error(found, unit * M) < 1e-7
+    assert found.intercept == pytest.approx(2 * unit, rel=1e-8)
+
+
 @ignore_ends
 @pytest.mark.parametrize("b", [1e-12, 1e12])
 @pytest.mark.parametrize("a", [1.0, 1e-9])
