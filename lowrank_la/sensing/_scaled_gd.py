@@ -29,7 +29,7 @@ def scaled_gd(
     sample_weight=None,
     early_stopping=False,
     validation_fraction=0.1,
-    tol=1e-10,
+    tol=1e-11,
     max_iter=500,
     callback=None,
     rng=None,
@@ -83,7 +83,7 @@ def scaled_gd(
         known: what is fitted late is noise.
     validation_fraction : float, default=0.1
         Share of the measurements that is held out.
-    tol : float, default=1e-10
+    tol : float, default=1e-11
         Relative residual ``|A(X) - y| / |y|`` to reach (of medians for robust losses); at least
         ten times the precision. A loss that falls by less than ``sqrt(tol)`` of itself in five
         iterations has converged, too: with noise there is no more to reach.
