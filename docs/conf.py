@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 10,
+    "parallel": 2,  # examples at a time
 }
 
 html_theme = "pydata_sphinx_theme"

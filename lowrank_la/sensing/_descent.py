@@ -43,14 +43,18 @@ def exact_step(problem, point, direction, n_iter):
 
 def fixed_step(size):
     """Return a rule that takes steps of one size, but halves those that would raise the loss."""
+    halved = 0
 
     def step(problem, point, direction, n_iter):
+        nonlocal halved
+        halved = max(halved - 1, 0)
         before = problem.value(point.prediction, point.factors)
-        for halvings in range(_HALVINGS):
-            moved = point.factors.plus(-size / 2**halvings, direction)
+        while halved < _HALVINGS:
+            moved = point.factors.plus(-size / 2**halved, direction)
             new = problem.measured(moved, point.constant)
             if problem.value(new.prediction, moved) <= before:
                 return new
+            halved += 1
         return None
 
     return step

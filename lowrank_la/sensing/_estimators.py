@@ -77,7 +77,7 @@ class LowRankRegressor(RegressorMixin, LowRankBase):
         Iterations of the fit that was chosen.
     converged_ : bool
         Whether it came to its end before `max_iter`.
-    history_ : ndarray of shape (n_iter_,)
+    history_ : ndarray of shape (n_iter,)
         Size of the residuals after each iteration, relative to that of the targets: root mean
         squares, or medians for the losses that are not squared.
     validation_history_ : ndarray

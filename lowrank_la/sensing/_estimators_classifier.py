@@ -72,7 +72,7 @@ class LowRankClassifier(ClassifierMixin, LowRankBase):
         Iterations of the fit that was chosen.
     converged_ : bool
         Whether it came to its end before `max_iter`.
-    history_ : ndarray of shape (n_iter_,)
+    history_ : ndarray of shape (n_iter,)
         Mean loss after each iteration, relative to that of even odds.
     validation_history_ : ndarray
         The same for samples that are held out; empty without `early_stopping`.

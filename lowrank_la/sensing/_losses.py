@@ -92,6 +92,8 @@ class _Robust(Squared):
 class Dropped(_Robust):
     """Squares of the residuals within four medians; those beyond do not count."""
 
+    quadratic = True  # until the next look at who is kept
+
     def adapt(self, prediction):
         super().adapt(prediction)
         self._kept = self.weights * (np.abs(prediction - self.y) <= _OUTLYING * self.scale)
@@ -166,6 +168,12 @@ class Logistic(Squared):
     def derivatives(self, prediction):
         share = expit(prediction)
         return self.weights * (share - self.y), 0.25 * self.weights
+
+    def shift(self, prediction):
+        share = expit(prediction)
+        curvature = self.weights @ (share * (1 - share))
+        newton = self.weights @ (share - self.y) / max(curvature, np.finfo(float).tiny)
+        return newton if abs(newton) < 1 else super().shift(prediction)
 
     def relative(self, prediction):
         """Loss relative to that of even odds."""

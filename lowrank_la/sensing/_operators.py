@@ -266,7 +266,7 @@ def as_measurements(A, shape=None, m=None):
         if shape is not None and checked_shape(shape) != A.matrix_shape:
             raise ValueError(f"shape={shape!r}, but A measures matrices of shape {A.matrix_shape}")
         return A
-    if isinstance(A, tuple) and len(A) == 2 and all(map(callable, A)):
+    if isinstance(A, tuple | list) and len(A) == 2 and all(map(callable, A)):
         shape, m = checked_shape(shape), check_integer("m", m, 1)
         forward, adjoint = A
         A = LinearOperator(
@@ -275,6 +275,8 @@ def as_measurements(A, shape=None, m=None):
             rmatvec=lambda z: np.asarray(adjoint(np.ravel(z))).ravel(),
             dtype=np.float64,
         )
+    elif callable(A) and not hasattr(A, "matvec"):
+        raise ValueError(f"A={A!r} is one callable: a pair, (forward, adjoint), is needed")
     elif hasattr(A, "matvec") and not isinstance(A, LinearOperator):
         A = aslinearoperator(A)
     return MatrixMeasurements(A, shape)

@@ -12,6 +12,7 @@ import numpy as np
 
 _ROUNDS, _PROBES = 3, 4  # of subspace iteration, to tell the scale of the matrix
 _HALVINGS = 60
+_ROUNDING = 1e-28  # of a sum of squares
 _REFINEMENTS = 10  # of a step for losses that are no squares
 _NEAR = 0.01  # of the step: more closely it is not told
 
@@ -163,15 +164,15 @@ class Line:
         low, high = 0.0, np.inf
         for _ in range(_REFINEMENTS):
             slope, curvature = self._slope(step)
+            if abs(slope) <= _NEAR * step * curvature:
+                break
             low, high = (step, high) if slope < 0 else (low, step)
             new = step - slope / curvature if curvature > 0 else np.inf
             if high == np.inf:
                 new = 2 * step
             elif not low < new < high:
                 new = (low + high) / 2
-            step, last = new, step
-            if abs(step - last) <= _NEAR * step:
-                break
+            step = new
         return step
 
     def _slope(self, step):
@@ -222,9 +223,12 @@ def scale_of(problem, rng):
     z, weights = loss.derivatives(prediction)
     _, left, right = leading(A, z, rng)
     q = A.apply_factors(left, right)
+    size = weights @ q**2
     if problem.constant:
         q = q - np.average(q, weights=weights)
     curvature = weights @ q**2
+    if curvature <= _ROUNDING * size:  # the constant measures as much
+        curvature = 0.0
     problem.loss.adapt(prediction)
     slope = abs(problem.loss.derivatives(prediction)[0] @ q)
     return Scale(abs(z @ q) / curvature if curvature else 0.0, curvature, slope)

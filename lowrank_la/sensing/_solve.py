@@ -1,5 +1,6 @@
 """From checked measurements to a result: units, starts, stages, ranks."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ STAGES = {
     "sign": [Sign],
     "logistic": [Logistic],
 }
+_AS_LARGE = 0.5
 _STANDS_OUT = 3.0  # times the spectral norm of what the residuals look like
 _SLIGHT = 0.01  # of the singular values by which a penalty makes others less
 _NEGLIGIBLE = 100.0  # times `tol`, of the largest singular value
@@ -107,7 +109,7 @@ def _descend(problems, factors, method, task, trace):
         if not converged or problem.loss.relative(point.prediction) <= task.tol:
             break
     if trace.diverged:
-        warn_convergence("the steps led astray: take a smaller step_size", 4)
+        warn_convergence("the steps led astray: take a smaller step_size", 5)
     return problem, point, converged
 
 
@@ -136,9 +138,21 @@ def _rank(problem, point, values, scale, tol, rng):
     loss = problem.loss.smooth()
     loss.adapt(point.prediction)
     z, _ = loss.derivatives(point.prediction)
-    slope = leading(problem.A, z, rng)[0]  # alpha, where the penalty is in balance
+    slope, left, right = leading(problem.A, z, rng)  # alpha, where the penalty is in balance
+    if point.factors.symmetric and slope > _AS_LARGE * scale.curvature * values[0]:
+        _check_definite(left, right)
     noise = max(slope - problem.alpha, _SLIGHT * problem.alpha) / scale.curvature
     return int(np.sum(values > max(_STANDS_OUT * noise, _NEGLIGIBLE * tol * values[0])))
+
+
+def _check_definite(left, right):
+    """Tell that the largest part of the residuals is not even a multiple of a symmetric square."""
+    if np.vdot(left, -right) < _AS_LARGE:
+        warnings.warn(
+            "symmetric=True, but the measurements hold parts about as large as what was found that "
+            "are not positive semi-definite: if they are not noise, use symmetric=False",
+            stacklevel=7,
+        )
 
 
 def warn_of(name, result, task, stacklevel):

@@ -172,6 +172,30 @@ def test_symmetric_matrices_are_square():
     )
 
 
+@pytest.mark.parametrize("signs", [(1, -1), (-1, -1)])
+def test_matrices_that_are_not_positive_semi_definite_are_told(signs):
+    values, vectors = np.linalg.eigh(low_rank((6, 6), 2, symmetric=True))
+    M = vectors[:, -2:] * (values[-2:] * signs) @ vectors[:, -2:].T
+    A = gaussian((6, 6), 2, 150).A
+    with pytest.warns(UserWarning, match="not positive semi-definite") as caught:
+        scaled_gd(A, measure(A, M), 2, symmetric=True, rng=0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_other_residuals_of_symmetric_fits_are_not_taken_for_that(k):
+    A, y, _ = gaussian((6, 6), 2, 150, symmetric=True, noise=0.02)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scaled_gd(A, y, k, symmetric=True, rng=0)
+
+
+def test_one_callable_is_no_pair():
+    refused(lambda: as_measurements(np.ravel, SHAPE, 12), "A")
+    pair = [np.ravel, lambda z: z.reshape(SHAPE)]
+    assert np.array_equal(as_measurements(pair, SHAPE, 12) @ np.arange(12.0), np.arange(12.0))
+
+
 def test_one_measurement_cannot_be_held_out():
     for solver in SOLVERS[:2]:
         refused(
