@@ -40,7 +40,7 @@ for row, picture in zip(axes, (rectangle, cross), strict=True):
         error = np.linalg.norm(found - picture) / np.linalg.norm(picture)
         axis.imshow(found, vmin=-1.5, vmax=1.5, cmap="RdBu_r")
         axis.set_title(f"{name}: error {error:.3f}", fontsize="medium")
-    print(f"rank {model.rank_}, criteria of ranks 1, 2, ...: {model.bic_.round()}")
+    print(f"rank {model.rank_}, criteria of ranks 0, 1, 2, ...: {model.bic_.round()}")
 for axis in axes.flat:
     axis.set_axis_off()
 plt.show()

@@ -13,6 +13,7 @@ from .._support.validation import (
     check_positive,
     check_weights,
 )
+from ._losses import weighted_quantile
 from ._operators import as_measurements, check_adjoint
 from ._solve import Task
 
@@ -20,9 +21,9 @@ _LARGEST = 1e15  # of an option without unit
 
 
 def checked_task(
-    A, y, rank, shape, *, symmetric, loss, alpha, fit_intercept, sample_weight, early_stopping,
-    validation_fraction, tol, max_iter, callback, rng, init_scale=1e-6, imbalance=1.0,
-    losses=("squared", "huber", "absolute"),
+    A, y, rank, shape, *, symmetric, fit_intercept, sample_weight, tol, max_iter, callback, rng,
+    loss, losses=("squared", "huber", "absolute"), alpha=0.0, early_stopping=False,
+    validation_fraction=0.1, init_scale=1e-6, imbalance=1.0,
 ):  # fmt: skip
     """Return the task, and a generator; raise a ValueError that names what is wrong."""
     y = checked_values(y)
@@ -32,6 +33,10 @@ def checked_task(
     if symmetric and A.matrix_shape[0] != A.matrix_shape[1]:
         raise ValueError(f"symmetric=True, but A measures matrices of shape {A.matrix_shape}")
     check_choice("loss", loss, losses)
+    for name, flag in (("symmetric", symmetric), ("fit_intercept", fit_intercept),
+                       ("early_stopping", early_stopping)):  # fmt: skip
+        if not isinstance(flag, bool | np.bool_):
+            raise ValueError(f"{name}={flag!r}: True or False is needed")
     if symmetric and imbalance != 1:
         raise ValueError(f"imbalance={imbalance!r}: symmetric factors are the same, it must be 1")
     if not isinstance(alpha, numbers.Real) or not 0 <= alpha < np.inf:
@@ -42,10 +47,13 @@ def checked_task(
     if share >= 1:
         raise ValueError(f"validation_fraction={share!r}: a number below 1 is needed")
     weights = check_weights(sample_weight, len(y))
+    if loss in ("huber", "absolute", "sign"):
+        check_median(y, weights, loss, fit_intercept)
     task = Task(
         A=A, y=y, weights=weights / weights.max(), rank=checked_rank(rank, A),
         symmetric=bool(symmetric), loss=loss, alpha=float(alpha),
-        constant=bool(fit_intercept) or (bool(symmetric) and A.fits_constant),
+        constant=bool(fit_intercept),
+        passing_constant=bool(symmetric) and A.fits_constant and not fit_intercept,
         init_scale=check_finite("init_scale", init_scale),
         imbalance=check_finite("imbalance", imbalance),
         validation_fraction=share if early_stopping else 0.0,
@@ -60,7 +68,7 @@ def checked_task(
 
 
 def _least_tol(A):
-    return 10 * np.finfo(A.dtype).eps
+    return 10 * float(np.finfo(A.dtype).eps)
 
 
 def checked_values(y):
@@ -80,6 +88,17 @@ def check_finite(name, value):
             f"{name}={value!r}: a number between {1 / _LARGEST:.0e} and {_LARGEST:.0e} is needed"
         )
     return float(value)
+
+
+def check_median(y, weights, loss, fit_intercept):
+    """Refuse values whose median says nothing about their size."""
+    center = weighted_quantile(y, weights) if fit_intercept else 0.0
+    sizes = np.abs(y - center)
+    if not weighted_quantile(sizes, weights) and (sizes * weights).any():
+        raise ValueError(
+            f"y has the value {center:g} in at least half of its places: the median of the "
+            f"residuals, from which loss={loss!r} tells their scale, is zero; use loss='squared'"
+        )
 
 
 def check_size(name, values, dtype):

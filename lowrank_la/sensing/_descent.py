@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from ._problem import Line, Point
 
 _PATIENCE = 20  # iterations in which the held-out measurements are met no better
@@ -73,6 +75,17 @@ class Trace:
     validation: list = field(default_factory=list)
     best: Point | None = None
     diverged: bool = False
+
+    def begin(self):
+        """Begin with another objective."""
+        self.gains, self.best = [], None
+
+    def overfit(self):
+        """Relative residual of the held-out measurements beyond that of the others, at best."""
+        if not self.validation:
+            return 0.0
+        best = int(np.argmin(self.validation))
+        return max(self.validation[best] ** 2 - self.residuals[best] ** 2, 0.0) ** 0.5
 
     def note(self, problem, point):
         """Note an iteration; return True where the callback stops."""

@@ -43,7 +43,7 @@ class LowRankRegressor(RegressorMixin, LowRankBase):
         choice of a rank does.
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
-    tol : float, default=1e-10
+    tol : float, default=1e-11
         Size of the residuals, relative to that of the targets, that is small enough. With noise,
         iterations end when 5 of them lower the objective by less than the fraction
         ``tol ** 0.5``.
@@ -71,7 +71,7 @@ class LowRankRegressor(RegressorMixin, LowRankBase):
         `early_stopping`: how many singular values of `coef_` stand out from what the residuals
         could cause; zero says that there is more in them than in `coef_`.
     bic_ : ndarray
-        Bayesian information criterion of ranks 1, 2, ..., those that were tried; empty where
+        Bayesian information criterion of ranks 0, 1, 2, ..., those that were tried; empty where
         nothing was to choose.
     n_iter_ : int
         Iterations of the fit that was chosen.
@@ -144,7 +144,7 @@ class LowRankRegressor(RegressorMixin, LowRankBase):
         fit_intercept=True,
         early_stopping=False,
         validation_fraction=0.1,
-        tol=1e-10,
+        tol=1e-11,
         max_iter=1000,
         random_state=None,
         verbose=0,

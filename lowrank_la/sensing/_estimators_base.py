@@ -77,7 +77,7 @@ class LowRankBase(CallbackSupportMixin, BaseEstimator):
         self.right_ = self.left_ if self.symmetric else result.right.astype(dtype)
         self.coef_ = result.matrix.astype(dtype)
         self.intercept_ = dtype.type(result.intercept)
-        self.rank_ = self.left_.shape[1] if len(criteria) else result.rank
+        self.rank_ = int(np.argmin(criteria)) if len(criteria) else result.rank
         self.bic_, self.n_iter_, self.converged_ = criteria, result.n_iter, result.converged
         self.history_, self.validation_history_ = result.history, result.validation_history
         return self

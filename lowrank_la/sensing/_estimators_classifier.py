@@ -37,7 +37,7 @@ class LowRankClassifier(ClassifierMixin, LowRankBase):
         choice of a rank does.
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
-    tol : float, default=1e-10
+    tol : float, default=1e-11
         Iterations end when 5 of them lower the objective by less than the fraction
         ``tol ** 0.5``, or when the loss is `tol` times that of even odds.
     max_iter : int, default=1000
@@ -66,7 +66,7 @@ class LowRankClassifier(ClassifierMixin, LowRankBase):
         `early_stopping`: how many singular values of `coef_` stand out from what the residuals
         could cause.
     bic_ : ndarray
-        Bayesian information criterion of ranks 1, 2, ..., those that were tried; empty where
+        Bayesian information criterion of ranks 0, 1, 2, ..., those that were tried; empty where
         nothing was to choose.
     n_iter_ : int
         Iterations of the fit that was chosen.
@@ -113,7 +113,7 @@ class LowRankClassifier(ClassifierMixin, LowRankBase):
         fit_intercept=True,
         early_stopping=False,
         validation_fraction=0.1,
-        tol=1e-10,
+        tol=1e-11,
         max_iter=1000,
         random_state=None,
         verbose=0,

@@ -61,6 +61,10 @@ class Squared:
         """Size of the residuals, relative to that of y."""
         return self._size(prediction - self.y) / self.size
 
+    def norm(self):
+        """Norm of the values, weighted, but for outliers."""
+        return self.size
+
     def smooth(self):
         """Return a loss whose gradients are residuals, but for outliers, to tell sizes."""
         return self
@@ -76,6 +80,9 @@ class _Robust(Squared):
 
     def _best_constant(self):
         return weighted_quantile(self.y, self.weights)
+
+    def norm(self):
+        return _DEVIATION * self.size * self.weights.sum() ** 0.5
 
     def smooth(self):
         loss = Dropped(self.y, self.weights)
@@ -173,7 +180,7 @@ class Logistic(Squared):
         share = expit(prediction)
         curvature = self.weights @ (share * (1 - share))
         newton = self.weights @ (share - self.y) / max(curvature, np.finfo(float).tiny)
-        return newton if abs(newton) < 1 else super().shift(prediction)
+        return np.clip(newton, -1.0, 1.0)  # within one, curvatures change but by a factor
 
     def relative(self, prediction):
         """Loss relative to that of even odds."""

@@ -288,19 +288,31 @@ def check_adjoint(A, rng):
     Returns measurements of a random matrix.
     """
     (n1, n2), m = A.matrix_shape, A.shape[0]
-    left, right, z = rng.normal(size=n1), rng.normal(size=n2), rng.normal(size=m)
+    left, right, z = (rng.normal(size=(n, 1)) for n in (n1, n2, m))
     try:
-        y = A.apply_factors(left[:, None], right[:, None])
-        product = A.adjoint_times(z, right[:, None])
+        y = np.asarray(A.apply_factors(left, right))
+        products = A.adjoint_factors(z[:, 0], left, right)
+        products = [A.adjoint_times(z[:, 0], right), *products]
     except Exception as error:
         raise ValueError(f"A cannot be applied, or its adjoint cannot: {error!r}") from error
-    y, product = y.astype(np.float64), product.astype(np.float64)
-    if y.shape != (m,) or product.shape != (n1, 1):
+    if y.shape != (m,) or [np.shape(part) for part in products] != [(n1, 1), (n1, 1), (n2, 1)]:
         raise ValueError(f"A gives {y.shape} for measurements: ({m},) is needed")
+    if not all(map(np.isrealobj, [y, *products])):
+        raise ValueError("A gives complex measurements: real numbers are needed")
+    y = y.astype(np.float64)
+    for factor, product in zip((left, left, right), products, strict=True):
+        _check_match(y, z, factor, np.asarray(product, np.float64))
+    return y
+
+
+def _check_match(y, z, factor, product):
+    """Compare ``<A(X), z>`` and ``<X, A*(z)>`` for X of rank one."""
     # a wrong adjoint misses by about the size of what is added up
-    size = np.linalg.norm(y) * np.linalg.norm(z) + np.linalg.norm(left) * np.linalg.norm(product)
+    size = np.linalg.norm(y) * np.linalg.norm(z) + np.linalg.norm(factor) * np.linalg.norm(product)
     if not np.isfinite(size):
         raise ValueError("A gives measurements that are NaN or infinite")
-    if abs(y @ z - left @ product[:, 0]) > _MATCH * size / min(m, n1) ** 0.5:
+    if (
+        abs(y @ z[:, 0] - np.vdot(factor, product))
+        > _MATCH * size / min(len(z), len(factor)) ** 0.5
+    ):
         raise ValueError("A and its adjoint do not match: <A(X), z> is not <X, A*(z)>")
-    return y

@@ -30,7 +30,7 @@ def scaled_gd(
     early_stopping=False,
     validation_fraction=0.1,
     tol=1e-11,
-    max_iter=500,
+    max_iter=1000,
     callback=None,
     rng=None,
 ):
@@ -62,8 +62,9 @@ def scaled_gd(
     alpha : float, default=0.0
         The mean loss (half of the mean square) and alpha times the nuclear norm are minimised.
     fit_intercept : bool, default=False
-        Fit a constant that is added to all measurements. It takes the mean of the A_i out, too,
-        and is fitted to measurements of the form ``a' M a`` even where it is not asked for.
+        Fit a constant that is added to all measurements. It takes the mean of the A_i out, too:
+        for measurements of the form ``a' M a`` one is fitted on the way, and taken away at the end,
+        even where it is not asked for.
     damping : {"adaptive", "constant"}, default="adaptive"
         What is added to the Gram matrices of the factors: a constant share of the norm of the
         matrix, as published, or this share or the relative residual, if that is less.
@@ -85,9 +86,10 @@ def scaled_gd(
         Share of the measurements that is held out.
     tol : float, default=1e-11
         Relative residual ``|A(X) - y| / |y|`` to reach (of medians for robust losses); at least
-        ten times the precision. A loss that falls by less than ``sqrt(tol)`` of itself in five
-        iterations has converged, too: with noise there is no more to reach.
-    max_iter : int, default=500
+        ten times the precision. Where steps are exact, a loss that falls by less than
+        ``sqrt(tol)`` of itself in five iterations has converged, too: with noise there is no more
+        to reach.
+    max_iter : int, default=1000
         Iterations, at most.
     callback : callable, default=None
         Called after each iteration with a dict of ``n_iter``, ``residual``, ``left`` and
@@ -153,13 +155,13 @@ def scaled_gd(
     >>> found.rank, bool(np.abs(found.matrix - M).max() < 1e-8)
     (1, True)
     """
+    method_of = scaled_method(damping, damping_size, step_size, early_stopping)
     task, rng = checked_task(
         A, y, rank, shape, symmetric=symmetric, loss=loss, alpha=alpha,
         fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=early_stopping,
         validation_fraction=validation_fraction, tol=tol, max_iter=max_iter, callback=callback,
         rng=rng, init_scale=init_scale,
     )  # fmt: skip
-    method_of = scaled_method(damping, damping_size, step_size, early_stopping)
     result, _ = solve(task, method_of, rng)
     warn_of("scaled_gd", result, task, 3)
     return result
@@ -264,8 +266,8 @@ def gradient_descent(
     validation_fraction : float, default=0.1
         Share of the measurements that is held out.
     tol : float, default=1e-10
-        Relative residual to reach.
-    max_iter : int, default=5000
+        Relative residual to reach. With noise it is not reached: see `early_stopping`.
+    max_iter : int, default=10000
         Iterations, at most.
     callback : callable, default=None
         Called after each iteration with a dict of ``n_iter``, ``residual``, ``left`` and
@@ -316,13 +318,14 @@ def gradient_descent(
            [0., 1., 0.],
            [0., 0., 0.]])
     """
+    method_of = plain_method(step_size)
     task, rng = checked_task(
         A, y, rank, shape, symmetric=symmetric, loss=loss, alpha=alpha,
         fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=early_stopping,
         validation_fraction=validation_fraction, tol=tol, max_iter=max_iter, callback=callback,
         rng=rng, init_scale=init_scale, imbalance=imbalance,
     )  # fmt: skip
-    result, _ = solve(task, plain_method(step_size), rng)
+    result, _ = solve(task, method_of, rng)
     warn_of("gradient_descent", result, task, 3)
     return result
 

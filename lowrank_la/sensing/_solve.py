@@ -44,6 +44,7 @@ class Task:
     tol: float
     max_iter: int
     callback: object
+    passing_constant: bool = False  # fitted on the way alone, where the A_i have a mean
 
     def held_out(self, rng):
         """Weights of what is fitted, and of what is held out."""
@@ -69,12 +70,14 @@ def solve(task, method_of, rng):
         The mean loss that was reached, without the penalty.
     """
     fitted, held = task.held_out(rng)
-    stages = STAGES[task.loss]
+    stages, alpha = STAGES[task.loss], task.alpha * fitted.sum()
+    constants = [task.constant or task.passing_constant] * len(stages)
+    if task.passing_constant:
+        stages, constants = [*stages, stages[-1]], [*constants, False]
     held_out = None if held is None else stages[-1](task.y, held, task.constant)
-    alpha = task.alpha * fitted.sum()
     problems = [
-        Problem(task.A, loss(task.y, fitted, task.constant), alpha, task.constant)
-        for loss in stages
+        Problem(task.A, loss(task.y, fitted, constant), alpha, constant)
+        for loss, constant in zip(stages, constants, strict=True)
     ]
     scale = scale_of(problems[0], rng)
     size = task.init_scale**2 * scale.norm
@@ -82,10 +85,11 @@ def solve(task, method_of, rng):
     if not task.symmetric:
         factors = Factors(factors.left, factors.right / task.imbalance)
     trace = Trace(task.tol, task.callback, held_out)
-    if _constant_suffices(problems[0], scale, task.tol):
-        problem, converged = problems[0], True
-        none = factors.plus(-1, factors)
-        point = problem.settled(problem.measured(none, problem.loss.start))
+    if _constant_suffices(problems[-1], scale, task.tol):
+        problem, converged = problems[-1], True
+        point = problem.measured(factors.plus(-1, factors), problem.loss.start)
+        problem.loss.adapt(point.prediction)
+        point = problem.settled(point)
     else:
         problem, point, converged = _descend(problems, factors, method_of(scale), task, trace)
     return _result(task, problem, point, scale, converged, trace, rng)
@@ -101,12 +105,13 @@ def _constant_suffices(problem, scale, tol):
 def _descend(problems, factors, method, task, trace):
     """Descend in one problem after the other; return the last, its point, and convergence."""
     for problem in problems:
-        trace.gains.clear()
+        trace.begin()
         left = task.max_iter - len(trace.residuals)
         with np.errstate(over="ignore", invalid="ignore"):
             point, converged = descend(problem, factors, method, left, trace)
         factors = point.factors
-        if not converged or problem.loss.relative(point.prediction) <= task.tol:
+        exact = problem.loss.relative(point.prediction) <= task.tol
+        if not converged or exact and problem.constant == task.constant:
             break
     if trace.diverged:
         warn_convergence("the steps led astray: take a smaller step_size", 5)
@@ -123,7 +128,7 @@ def _result(task, problem, point, scale, converged, trace, rng):
         history=np.array(trace.residuals),
         left=left,
         right=left if task.symmetric else factors.right.astype(left.dtype, copy=False),
-        rank=_rank(problem, point, values, scale, task.tol, rng),
+        rank=_rank(problem, point, values, scale, trace, rng),
         intercept=float(point.constant),
         singular_values_history=np.array(trace.singular_values).reshape(-1, len(values)),
         validation_history=np.array(trace.validation),
@@ -131,7 +136,7 @@ def _result(task, problem, point, scale, converged, trace, rng):
     return result, problem.loss.value(point.prediction) / problem.loss.weights.sum()
 
 
-def _rank(problem, point, values, scale, tol, rng):
+def _rank(problem, point, values, scale, trace, rng):
     """How many singular values are more than what residuals, or the tolerance, could make."""
     if not scale.norm:
         return 0
@@ -140,13 +145,15 @@ def _rank(problem, point, values, scale, tol, rng):
     z, _ = loss.derivatives(point.prediction)
     slope, left, right = leading(problem.A, z, rng)  # alpha, where the penalty is in balance
     if point.factors.symmetric and slope > _AS_LARGE * scale.curvature * values[0]:
-        _check_definite(left, right)
+        _warn_unless_definite(left, right)
     noise = max(slope - problem.alpha, _SLIGHT * problem.alpha) / scale.curvature
-    return int(np.sum(values > max(_STANDS_OUT * noise, _NEGLIGIBLE * tol * values[0])))
+    error = trace.overfit() * problem.loss.norm() / scale.curvature**0.5
+    least = max(_STANDS_OUT * noise, error, _NEGLIGIBLE * trace.tol * values[0])
+    return int(np.sum(values > least))
 
 
-def _check_definite(left, right):
-    """Tell that the largest part of the residuals is not even a multiple of a symmetric square."""
+def _warn_unless_definite(left, right):
+    """Tell that the largest part of the residuals is not a multiple of a symmetric square."""
     if np.vdot(left, -right) < _AS_LARGE:
         warnings.warn(
             "symmetric=True, but the measurements hold parts about as large as what was found that "

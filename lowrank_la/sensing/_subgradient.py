@@ -111,13 +111,13 @@ def subgradient(
     >>> bool(np.abs(found.matrix - M).max() < 1e-6)
     True
     """
+    method_of = subgradient_method(step, step_size, decay)
     task, rng = checked_task(
-        A, y, rank, shape, symmetric=symmetric, loss="sign", losses=("sign",), alpha=0.0,
-        fit_intercept=fit_intercept, sample_weight=sample_weight, early_stopping=False,
-        validation_fraction=0.5, tol=tol, max_iter=max_iter, callback=callback, rng=rng,
-        init_scale=init_scale,
+        A, y, rank, shape, symmetric=symmetric, loss="sign", losses=("sign",),
+        fit_intercept=fit_intercept, sample_weight=sample_weight, tol=tol,
+        max_iter=max_iter, callback=callback, rng=rng, init_scale=init_scale,
     )  # fmt: skip
-    result, _ = solve(task, subgradient_method(step, step_size, decay), rng)
+    result, _ = solve(task, method_of, rng)
     warn_of("subgradient", result, task, 3)
     return result
 

@@ -190,6 +190,24 @@ def test_other_residuals_of_symmetric_fits_are_not_taken_for_that(k):
         scaled_gd(A, y, k, symmetric=True, rng=0)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_products_with_the_other_factor_are_checked_too(solver):
+    class Twisted(MatrixMeasurements):
+        def adjoint_factors(self, z, left, right):
+            product, transposed = super().adjoint_factors(z, left, right)
+            return product, -transposed
+
+    refused(lambda: solver(Twisted(FLAT, SHAPE), Y, 1, rng=0), "A")
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute"])
+def test_medians_that_tell_no_scale(loss):
+    y = np.where(np.arange(40) % 3 == 0, Y, 0.0)
+    refused(lambda: scaled_gd(A, y, 1, loss=loss), "y")
+    refused(lambda: scaled_gd(A, y + 2.0, 1, loss=loss, fit_intercept=True), "y")
+    assert not scaled_gd(A, 0 * Y, 1, loss=loss).matrix.any()
+
+
 def test_one_callable_is_no_pair():
     refused(lambda: as_measurements(np.ravel, SHAPE, 12), "A")
     pair = [np.ravel, lambda z: z.reshape(SHAPE)]

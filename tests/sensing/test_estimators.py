@@ -212,7 +212,7 @@ def test_shapes(model, shape, found):
     "shape", [(5, 5), (7, -1), (-1, -1), (0, 54), (54,), (9, 6, 1), (9.0, 6), "54", (-9, -6)]
 )
 def test_wrong_shapes(model, shape):
-    model = clone(model).fit(X, targets(model))
+    model = clone(model).set_params(rank=1).fit(X, targets(model))
     before = pickle.dumps(model.set_params(shape=shape))
     with pytest.raises(ValueError, match="shape"):
         model.fit(X, targets(model))
@@ -260,5 +260,5 @@ def test_warnings():
 def test_progress(Recorder):
     stopping = Recorder(stop=True)
     model = LowRankRegressor(random_state=0).set_callbacks(stopping).fit(X, Y)
-    assert model.n_iter_ == 1
+    assert model.n_iter_ <= 1
     assert {"setup", "begin", "end", "teardown"} == set(stopping.calls)

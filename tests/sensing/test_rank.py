@@ -29,7 +29,7 @@ def test_true_rank(r, noise, symmetric, global_random_seed):
     y = y + noise * y.std() * np.random.default_rng(global_random_seed).standard_normal(m)
     result, criteria = chosen(A, y, symmetric=symmetric)
     assert result.left.shape[1] == r
-    assert np.argmin(criteria) == r - 1
+    assert np.argmin(criteria) == r
     assert error(result, M) < 1e-8 + 2 * noise * np.sqrt(degrees_of_freedom(shape, r, False) / m)
 
 
@@ -61,9 +61,27 @@ def test_weights_are_numbers_of_rows(global_random_seed):
 
 def test_the_search_ends():
     A, y, _ = gaussian((14, 10), 1, 1000, noise=0.02)
-    assert len(chosen(A, y)[1]) == 3, "after two rises"
+    assert len(chosen(A, y)[1]) == 4, "after two rises"
     A, y, _ = gaussian((14, 10), 2, 1000)
-    assert len(chosen(A, y)[1]) == 2, "where measurements are met exactly"
+    assert len(chosen(A, y)[1]) == 3, "where measurements are met exactly"
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_equal_singular_values_do_not_end_it(noise):
+    A, y, M = gaussian((18, 18), 7, 600, noise=noise)  # one alone gains less than it costs
+    result, criteria = chosen(A, y)
+    assert criteria[0] < criteria[1] < criteria[2]
+    assert np.argmin(criteria) == 7
+    assert np.linalg.norm(result.matrix - M) < 0.1 * np.linalg.norm(M)
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
+def test_where_there_is_nothing_to_find(loss):
+    A, _, _ = gaussian((8, 6), 1, 300)
+    y = np.random.default_rng(0).normal(size=300)
+    result, criteria = chosen(A, y, loss=loss)
+    assert np.argmin(criteria) == 0
+    assert not result.matrix.any()
 
 
 @pytest.mark.filterwarnings("ignore:.*cannot determine a matrix")

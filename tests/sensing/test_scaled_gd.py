@@ -8,7 +8,12 @@ from scipy import sparse, special
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from lowrank_la.sensing import as_measurements, gradient_descent, scaled_gd
+from lowrank_la.sensing import (
+    RankOneMeasurements,
+    as_measurements,
+    gradient_descent,
+    scaled_gd,
+)
 from lowrank_la.sensing._scaled_gd import scaled_method
 from lowrank_la.sensing._solve import Task, solve
 from tests.reference import sensing as reference
@@ -205,7 +210,7 @@ BARS = {1: 120, 2: 150, 5: 250}  # iterations, by the ratio of the columns to th
 def test_recovery_whatever_the_condition_and_the_columns(times, kappa, symmetric):
     A, y, M = gaussian((30, 30), 3, 900, kappa, symmetric, seed=kappa)
     found = scaled_gd(A, y, 3 * times, symmetric=symmetric, rng=0)
-    assert error(found, M) < 1e-8
+    assert error(found, M) < 1e-10
     assert found.n_iter <= BARS[times]
     assert found.rank == 3
     assert found.converged
@@ -640,3 +645,18 @@ def test_a_residual_that_is_small_enough_ends():
     assert loose.history[-1] <= 1e-3 < loose.history[-2]
     assert loose.converged
     assert loose.n_iter < scaled_gd(A, y, 2, rng=0).n_iter
+
+
+def test_a_constant_on_the_way_takes_nothing_away():
+    a = np.random.default_rng(0).standard_normal((200, 6))
+    a /= np.linalg.norm(a, axis=1, keepdims=True)  # each tells the trace
+    A, M = RankOneMeasurements(a), np.diag(np.arange(1.0, 7.0))
+    result = scaled_gd(A, A @ M.ravel(), 6, symmetric=True, rng=0)
+    assert result.intercept == 0.0
+    np.testing.assert_allclose(result.matrix, M, atol=1e-8)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.02])
+def test_ranks_of_fits_that_are_stopped_early(noise):
+    A, y, _ = gaussian((16, 16), 3, 900, noise=noise)
+    assert scaled_gd(A, y, 16, early_stopping=True, rng=0).rank == 3
