@@ -267,7 +267,7 @@ def gradient_descent(
         Share of the measurements that is held out.
     tol : float, default=1e-10
         Relative residual to reach. With noise it is not reached: see `early_stopping`.
-    max_iter : int, default=10000
+    max_iter : int, default=5000
         Iterations, at most.
     callback : callable, default=None
         Called after each iteration with a dict of ``n_iter``, ``residual``, ``left`` and
