@@ -18,7 +18,6 @@ settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile(
     "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
 )
-settings.register_profile("brief", settings.get_profile("ci"), max_examples=10)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

@@ -128,7 +128,7 @@ def _result(task, problem, point, scale, converged, trace, rng):
         history=np.array(trace.residuals),
         left=left,
         right=left if task.symmetric else factors.right.astype(left.dtype, copy=False),
-        rank=_rank(problem, point, values, scale, trace, rng),
+        rank=_rank(problem, point, values, scale, trace, converged, rng),
         intercept=float(point.constant),
         singular_values_history=np.array(trace.singular_values).reshape(-1, len(values)),
         validation_history=np.array(trace.validation),
@@ -136,7 +136,7 @@ def _result(task, problem, point, scale, converged, trace, rng):
     return result, problem.loss.value(point.prediction) / problem.loss.weights.sum()
 
 
-def _rank(problem, point, values, scale, trace, rng):
+def _rank(problem, point, values, scale, trace, converged, rng):
     """How many singular values are more than what residuals, or the tolerance, could make."""
     if not scale.norm:
         return 0
@@ -144,7 +144,8 @@ def _rank(problem, point, values, scale, trace, rng):
     loss.adapt(point.prediction)
     z, _ = loss.derivatives(point.prediction)
     slope, left, right = leading(problem.A, z, rng)  # alpha, where the penalty is in balance
-    if point.factors.symmetric and slope > _AS_LARGE * scale.curvature * values[0]:
+    unexplained = slope > _AS_LARGE * scale.curvature * values[0]
+    if converged and point.factors.symmetric and unexplained:
         _warn_unless_definite(left, right)
     noise = max(slope - problem.alpha, _SLIGHT * problem.alpha) / scale.curvature
     error = trace.overfit() * problem.loss.norm() / scale.curvature**0.5
