@@ -33,10 +33,7 @@ def checked_task(
     if symmetric and A.matrix_shape[0] != A.matrix_shape[1]:
         raise ValueError(f"symmetric=True, but A measures matrices of shape {A.matrix_shape}")
     check_choice("loss", loss, losses)
-    for name, flag in (("symmetric", symmetric), ("fit_intercept", fit_intercept),
-                       ("early_stopping", early_stopping)):  # fmt: skip
-        if not isinstance(flag, bool | np.bool_):
-            raise ValueError(f"{name}={flag!r}: True or False is needed")
+    check_flags(symmetric=symmetric, fit_intercept=fit_intercept, early_stopping=early_stopping)
     if symmetric and imbalance != 1:
         raise ValueError(f"imbalance={imbalance!r}: symmetric factors are the same, it must be 1")
     if not isinstance(alpha, numbers.Real) or not 0 <= alpha < np.inf:
@@ -57,7 +54,7 @@ def checked_task(
         init_scale=check_finite("init_scale", init_scale),
         imbalance=check_finite("imbalance", imbalance),
         validation_fraction=share if early_stopping else 0.0,
-        tol=max(check_finite("tol", tol), _least_tol(A)),
+        tol=max(check_finite("tol", tol), 10 * float(np.finfo(A.dtype).eps)),
         max_iter=check_integer("max_iter", max_iter, 1), callback=callback,
     )  # fmt: skip
     rng = as_generator(rng, "rng")
@@ -65,10 +62,6 @@ def checked_task(
     check_size("y", y, A.dtype)
     warn_of_undetermined(task)
     return task, rng
-
-
-def _least_tol(A):
-    return 10 * float(np.finfo(A.dtype).eps)
 
 
 def checked_values(y):
@@ -79,6 +72,13 @@ def checked_values(y):
     if not np.isfinite(y).all():
         raise ValueError("y has values that are NaN or infinite; only finite ones are allowed")
     return y.astype(np.float64)
+
+
+def check_flags(**flags):
+    """Refuse what is neither True nor False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise ValueError(f"{name}={flag!r}: True or False is needed")
 
 
 def check_finite(name, value):

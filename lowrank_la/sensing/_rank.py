@@ -91,7 +91,8 @@ def _quantile(task, result, used):
     """Median of the residuals that a fit could not bring to zero by the numbers that it has."""
     prediction = task.A.apply_factors(result.left, result.right) + result.intercept
     sizes = np.abs(prediction - task.y)
-    return weighted_quantile(sizes, task.weights, (1 + used) / 2) / (np.abs(task.y).mean() or 1.0)
+    unit = np.average(np.abs(task.y), weights=task.weights) or 1.0
+    return weighted_quantile(sizes, task.weights, (1 + used) / 2) / unit
 
 
 def _rises(values):

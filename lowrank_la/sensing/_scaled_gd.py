@@ -60,7 +60,8 @@ def scaled_gd(
         "huber" counts residuals beyond 1.345 standard deviations, told from the median, by their
         size.
     alpha : float, default=0.0
-        The mean loss (half of the mean square) and alpha times the nuclear norm are minimised.
+        The mean loss (half of the mean square) and alpha times the nuclear norm are minimised. Its
+        unit is that of y, times that of A.
     fit_intercept : bool, default=False
         Fit a constant that is added to all measurements. It takes the mean of the A_i out, too:
         for measurements of the form ``a' M a`` one is fitted on the way, and taken away at the end,

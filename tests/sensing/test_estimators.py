@@ -1,5 +1,6 @@
 """The estimators: what they recover, how ranks are chosen, shapes, weights, refusals."""
 
+import gzip
 import pickle
 import warnings
 
@@ -262,3 +263,19 @@ def test_progress(Recorder):
     model = LowRankRegressor(random_state=0).set_callbacks(stopping).fit(X, Y)
     assert model.n_iter_ <= 1
     assert {"setup", "begin", "end", "teardown"} == set(stopping.calls)
+
+
+def test_two_digits_of_mnist(data_dir):
+    folder = data_dir / "images"
+    images = gzip.decompress((folder / "mnist-t10k-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((folder / "mnist-t10k-labels-idx1-ubyte.gz").read_bytes())
+    y = np.frombuffer(labels, np.uint8, offset=8)
+    chosen = np.flatnonzero((y == 4) | (y == 9))[:1200]
+    X = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784)[chosen] / np.float32(255)
+    y, scores = y[chosen], {}
+    for rank in (1, 3):
+        model = LowRankClassifier(rank=rank, random_state=0).fit(X[:600], y[:600])
+        scores[rank] = model.score(X[600:], y[600:])
+    assert model.shape_ == (28, 28)
+    plain = LogisticRegression(max_iter=1000).fit(X[:600], y[:600]).score(X[600:], y[600:])
+    assert max(scores.values()) > max(plain - 0.02, 0.9), (scores, plain)
