@@ -445,14 +445,14 @@ def test_the_same_generator_gives_the_same_bits(case, global_random_seed):
 
 
 @pytest.mark.parametrize("case", ["default", "early"])
-def test_threads_change_no_more_than_the_rounding_of_blas(case):
-    A, y, _ = gaussian((20, 20), 2, 500)
+def test_threads_of_blas_do_not_matter(case):
+    A, y, _ = gaussian((50, 50), 2, 1000)
     results = []
     for n_threads in (1, 2):
         with threadpool_limits(n_threads):
             results.append(solved(case, A, y))
-    assert results[0].n_iter == pytest.approx(results[1].n_iter, abs=1)
-    assert error(results[0], results[1].matrix) < 1e-8
+    for name in ("left", "right", "history"):
+        np.testing.assert_array_equal(*(getattr(result, name) for result in results))
 
 
 def test_whoever_describes_the_measurements():
