@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._support.blas import single_threaded_blas
 from .._support.progress import CallbackSupportMixin, Progress
 from .._support.random import as_generator
 from .._support.validation import canonical
@@ -52,7 +51,7 @@ class LowRankBase(CallbackSupportMixin, BaseEstimator):
         chosen = rank is None and not self.early_stopping
         if rank is None:
             rank = 1 if chosen else min(shape)
-        with single_threaded_blas(), Progress(self, self.verbose) as progress:
+        with Progress(self, self.verbose) as progress:
             task, _ = checked_task(
                 MatrixMeasurements(X, shape), y, rank, None,
                 symmetric=self.symmetric, loss=loss, alpha=self.alpha,

@@ -311,8 +311,6 @@ def _check_match(y, z, factor, product):
     size = np.linalg.norm(y) * np.linalg.norm(z) + np.linalg.norm(factor) * np.linalg.norm(product)
     if not np.isfinite(size):
         raise ValueError("A gives measurements that are NaN or infinite")
-    if (
-        abs(y @ z[:, 0] - np.vdot(factor, product))
-        > _MATCH * size / min(len(z), len(factor)) ** 0.5
-    ):
+    missed = abs(y @ z[:, 0] - np.vdot(factor, product))
+    if missed > _MATCH * size / min(len(z), len(factor)) ** 0.5:
         raise ValueError("A and its adjoint do not match: <A(X), z> is not <X, A*(z)>")

@@ -53,7 +53,7 @@ def solve_best_rank(task, total, method_of, seed):
             best = result
         if result.n_iter and result.history[-1] <= task.tol:
             break
-        if rank > _RISES and _rises(criteria[-_RISES - 1 :]):
+        if rank > _RISES and (np.diff(criteria[-_RISES - 1 :]) > 0).all():
             scouted = _scouted_rank(task, seed) if scouted is None else scouted
             if rank >= scouted:
                 break
@@ -93,7 +93,3 @@ def _quantile(task, result, used):
     sizes = np.abs(prediction - task.y)
     unit = np.average(np.abs(task.y), weights=task.weights) or 1.0
     return weighted_quantile(sizes, task.weights, (1 + used) / 2) / unit
-
-
-def _rises(values):
-    return all(later > earlier for earlier, later in zip(values, values[1:], strict=False))

@@ -20,7 +20,7 @@ STAGES = {
     "sign": [Sign],
     "logistic": [Logistic],
 }
-_AS_LARGE = 0.5
+_AS_LARGE = 0.5  # as what was found
 _STANDS_OUT = 3.0  # times the spectral norm of what the residuals look like
 _SLIGHT = 0.01  # of the singular values by which a penalty makes others less
 _NEGLIGIBLE = 100.0  # times `tol`, of the largest singular value
@@ -121,14 +121,19 @@ def _descend(problems, factors, method, task, trace):
 def _result(task, problem, point, scale, converged, trace, rng):
     factors = point.factors.canonical()
     left = factors.left.astype(task.A.dtype, copy=False)
-    values = np.linalg.norm(factors.left, axis=0) ** 2
+    values, rank = np.linalg.norm(factors.left, axis=0) ** 2, 0
+    if scale.norm:
+        slope, *directions = _left_over(problem, point, rng)
+        if converged and task.symmetric and slope > _AS_LARGE * scale.curvature * values[0]:
+            _warn_unless_definite(*directions)
+        rank = _rank(values, slope, problem, scale, trace)
     result = SensingResult(
         n_iter=len(trace.residuals),
         converged=converged,
         history=np.array(trace.residuals),
         left=left,
         right=left if task.symmetric else factors.right.astype(left.dtype, copy=False),
-        rank=_rank(problem, point, values, scale, trace, converged, rng),
+        rank=rank,
         intercept=float(point.constant),
         singular_values_history=np.array(trace.singular_values).reshape(-1, len(values)),
         validation_history=np.array(trace.validation),
@@ -136,17 +141,17 @@ def _result(task, problem, point, scale, converged, trace, rng):
     return result, problem.loss.value(point.prediction) / problem.loss.weights.sum()
 
 
-def _rank(problem, point, values, scale, trace, converged, rng):
-    """How many singular values are more than what residuals, or the tolerance, could make."""
-    if not scale.norm:
-        return 0
+def _left_over(problem, point, rng):
+    """Leading singular value and vectors of what the residuals look like."""
     loss = problem.loss.smooth()
     loss.adapt(point.prediction)
     z, _ = loss.derivatives(point.prediction)
-    slope, left, right = leading(problem.A, z, rng)  # alpha, where the penalty is in balance
-    unexplained = slope > _AS_LARGE * scale.curvature * values[0]
-    if converged and point.factors.symmetric and unexplained:
-        _warn_unless_definite(left, right)
+    return leading(problem.A, z, rng)
+
+
+def _rank(values, slope, problem, scale, trace):
+    """How many singular values are more than what residuals, or the tolerance, could make."""
+    # where the penalty is in balance, the slope is alpha
     noise = max(slope - problem.alpha, _SLIGHT * problem.alpha) / scale.curvature
     error = trace.overfit() * problem.loss.norm() / scale.curvature**0.5
     least = max(_STANDS_OUT * noise, error, _NEGLIGIBLE * trace.tol * values[0])
@@ -159,7 +164,7 @@ def _warn_unless_definite(left, right):
         warnings.warn(
             "symmetric=True, but the measurements hold parts about as large as what was found that "
             "are not positive semi-definite: if they are not noise, use symmetric=False",
-            stacklevel=7,
+            stacklevel=6,
         )
 
 
