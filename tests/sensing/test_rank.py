@@ -68,11 +68,18 @@ def test_the_search_ends():
 
 @pytest.mark.parametrize("noise", [0.0, 0.003])
 def test_equal_singular_values_do_not_end_it(noise):
-    A, y, M = gaussian((18, 18), 7, 600, noise=noise)  # one alone gains less than it costs
+    A, y, M = gaussian((14, 14), 8, 420, noise=noise)  # one alone gains less than it costs
     result, criteria = chosen(A, y)
-    assert criteria[0] < criteria[1] < criteria[2]
-    assert np.argmin(criteria) == 7
+    assert criteria[1] < criteria[2] < criteria[3]
+    assert np.argmin(criteria) == 8
     assert np.linalg.norm(result.matrix - M) < 0.1 * np.linalg.norm(M)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_values_that_a_fit_can_meet_tell_no_scale(seed):
+    """Half of the absolute residuals would vanish in the end."""
+    A, y, _ = gaussian((20, 20), 1, 300, seed=seed, noise=0.01, outliers=0.2)
+    assert np.argmin(chosen(A, y, loss="absolute")[1]) == 1
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
@@ -82,6 +89,8 @@ def test_where_there_is_nothing_to_find(loss):
     result, criteria = chosen(A, y, loss=loss)
     assert np.argmin(criteria) == 0
     assert not result.matrix.any()
+    if loss == "squared":  # the constant alone has one degree of freedom
+        assert criteria[0] == pytest.approx(np.log(300))
 
 
 @pytest.mark.filterwarnings("ignore:.*cannot determine a matrix")

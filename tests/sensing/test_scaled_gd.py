@@ -661,6 +661,25 @@ def test_a_constant_on_the_way_takes_nothing_away():
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.02])
+@pytest.mark.filterwarnings("ignore:.*did not converge")  # exact values, by steps that are small
 def test_ranks_of_fits_that_are_stopped_early(noise):
     A, y, _ = gaussian((16, 16), 3, 900, noise=noise)
     assert scaled_gd(A, y, 16, early_stopping=True, rng=0).rank == 3
+    A, y, _ = gaussian((20, 20), 2, 500, noise=noise / 2)
+    assert scaled_gd(A, y, 10, early_stopping=True, rng=0).rank == 2
+
+
+def test_ranks_below_a_penalty():
+    A, y, _ = gaussian((12, 10), 2, 300, kappa=3, noise=0.001)
+    alpha = 0.1 * np.linalg.norm(np.tensordot(y, A, 1), 2) / 300
+    assert scaled_gd(A, y, 4, alpha=alpha, rng=0).rank == 2
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0])
+def test_no_constant_of_an_earlier_stage_stays(noise):
+    rng = np.random.default_rng(0)
+    A, left = RankOneMeasurements(rng.standard_normal((600, 20))), rng.standard_normal((20, 2))
+    y = A.apply_factors(left, left)
+    y += noise * y.std() * rng.standard_normal(600)
+    result = scaled_gd(A, y, 6, symmetric=True, early_stopping=True, rng=0)
+    assert result.intercept == 0.0
